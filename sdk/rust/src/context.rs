@@ -1,0 +1,243 @@
+//! What a handler sees of its delivery and its host: state, outbox, configuration, log.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::NewEvent;
+#[cfg(target_family = "wasm")]
+use crate::guest::HostCalls;
+use crate::outcome::Error;
+#[cfg(not(target_family = "wasm"))]
+use crate::testing::HostCalls;
+
+/// One event for one function, as the host tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) seq: String,
+    pub(crate) function: String,
+    pub(crate) revision: String,
+    pub(crate) attempt: u32,
+    pub(crate) key: Option<String>,
+    pub(crate) accepted_ms: u64,
+    pub(crate) deadline_ms: u64,
+    pub(crate) idempotency_key: String,
+}
+
+/// A handler's view of its delivery and its host.
+///
+/// Everything that a handler does through it waits in the host until the handler has returned: then
+/// it becomes visible all together, or, after a fault, not at all.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) calls: HostCalls,
+    pub(crate) delivery: Delivery,
+}
+
+impl Context {
+    /// The function's state, of this delivery's ordering key where the function has one.
+    pub fn state(&self) -> State<'_> {
+        State { calls: &self.calls }
+    }
+
+    /// Emits an event with the commit of this attempt.
+    pub fn emit(&self, event: NewEvent) -> Result<(), Error> {
+        self.calls.emit(event)
+    }
+
+    /// A value of the function's configuration, which is set when it is deployed.
+    pub fn config(&self, name: &str) -> Option<String> {
+        self.calls.config(name)
+    }
+
+    /// Writes log lines, which the host keeps with the attempt, a failed one too.
+    pub fn log(&self) -> Log<'_> {
+        Log { calls: &self.calls }
+    }
+
+    /// Which attempt at this delivery this is, counted from 1.
+    pub fn attempt(&self) -> u32 {
+        self.delivery.attempt
+    }
+
+    /// The ordering key; none for a function that declares none.
+    pub fn key(&self) -> Option<&str> {
+        self.delivery.key.as_deref()
+    }
+
+    /// The same for every attempt at this delivery, and for no other delivery: what to hand to an
+    /// outside service so that it does its part once.
+    pub fn idempotency_key(&self) -> &str {
+        &self.delivery.idempotency_key
+    }
+
+    /// The revision that handles this attempt: `r1`, `r2`, ….
+    pub fn revision(&self) -> &str {
+        &self.delivery.revision
+    }
+
+    /// The function's name.
+    pub fn function(&self) -> &str {
+        &self.delivery.function
+    }
+
+    /// The event's sequence number on this host.
+    pub fn seq(&self) -> &str {
+        &self.delivery.seq
+    }
+
+    /// When the event was accepted, in milliseconds since 1970.
+    pub fn accepted_ms(&self) -> u64 {
+        self.delivery.accepted_ms
+    }
+
+    /// When this attempt is stopped, in milliseconds since 1970.
+    pub fn deadline_ms(&self) -> u64 {
+        self.delivery.deadline_ms
+    }
+}
+
+/// The function's own state: entries with names, whose values are JSON or bytes.
+///
+/// A handler reads what was committed and what it wrote itself.
+///
+/// ```
+/// use triphammer_sdk::{Context, Event, Fault, function, testing};
+///
+/// #[function(on = "door.opened", key = "subject")]
+/// fn count(_event: Event<()>, ctx: &mut Context) -> Result<(), Fault> {
+///     let opened: u64 = ctx.state().get("opened")?.unwrap_or(0);
+///     ctx.state().set("opened", &(opened + 1))?;
+///     Ok(())
+/// }
+///
+/// let mut host = testing::Host::new().keyed_by("subject");
+/// for door in ["front", "back", "front"] {
+///     host.call(count, testing::event("door.opened").subject(door)).unwrap();
+/// }
+/// assert_eq!(host.state_of(Some("front"), "opened"), Some(2));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    calls: &'a HostCalls,
+}
+
+impl State<'_> {
+    /// Reads an entry that was written as JSON.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let Some(bytes) = self.get_bytes(name)? else { return Ok(None) };
+        decode(name, &bytes).map(Some)
+    }
+
+    /// Writes an entry as JSON.
+    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(value).map_err(Error::encode("a state entry"))?;
+        self.set_bytes(name, &bytes)
+    }
+
+    /// Reads an entry's bytes.
+    pub fn get_bytes(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.calls.get(name)
+    }
+
+    /// Writes an entry's bytes.
+    pub fn set_bytes(&self, name: &str, value: &[u8]) -> Result<(), Error> {
+        self.calls.set(name, value)
+    }
+
+    /// Removes an entry, if there is one.
+    pub fn delete(&self, name: &str) -> Result<(), Error> {
+        self.calls.delete(name)
+    }
+
+    /// Entries whose names begin with `prefix`, in the order of their names' bytes, at most `limit`
+    /// of them, beginning after the name `after`.
+    pub fn scan<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, T)>, Error> {
+        let entries = self.scan_bytes(prefix, after, limit)?.into_iter();
+        entries.map(|(name, bytes)| decode(&name, &bytes).map(|value| (name, value))).collect()
+    }
+
+    /// As [`scan`](Self::scan), with the values' bytes.
+    pub fn scan_bytes(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.calls.scan(prefix, after, limit)
+    }
+}
+
+fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes)
+        .map_err(|source| Error::Decode { name: name.to_owned(), source })
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Every step.
+    Trace,
+    /// For whoever looks for a fault.
+    Debug,
+    /// What is worth knowing.
+    Info,
+    /// What may become a fault.
+    Warn,
+    /// A fault.
+    Error,
+}
+
+/// Writes log lines, which the host keeps with the attempt.
+///
+/// ```
+/// # use triphammer_sdk::{Context, Event, Fault};
+/// fn handler(event: Event<()>, ctx: &mut Context) -> Result<(), Fault> {
+///     ctx.log().info("started");
+///     ctx.log().debug(format!("{} from {}", event.ty(), event.source()));
+///     Ok(())
+/// }
+/// # let mut host = triphammer_sdk::testing::Host::new();
+/// # host.call(handler, triphammer_sdk::testing::event("a")).unwrap();
+/// # assert_eq!(host.logs().len(), 2);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Log<'a> {
+    calls: &'a HostCalls,
+}
+
+impl Log<'_> {
+    /// A line of any level.
+    pub fn write(&self, level: Level, message: impl AsRef<str>) {
+        self.calls.log(level, message.as_ref());
+    }
+
+    /// A line of level [`Level::Trace`].
+    pub fn trace(&self, message: impl AsRef<str>) {
+        self.write(Level::Trace, message);
+    }
+
+    /// A line of level [`Level::Debug`].
+    pub fn debug(&self, message: impl AsRef<str>) {
+        self.write(Level::Debug, message);
+    }
+
+    /// A line of level [`Level::Info`].
+    pub fn info(&self, message: impl AsRef<str>) {
+        self.write(Level::Info, message);
+    }
+
+    /// A line of level [`Level::Warn`].
+    pub fn warn(&self, message: impl AsRef<str>) {
+        self.write(Level::Warn, message);
+    }
+
+    /// A line of level [`Level::Error`].
+    pub fn error(&self, message: impl AsRef<str>) {
+        self.write(Level::Error, message);
+    }
+}

@@ -1,0 +1,163 @@
+//! The guest's side of the interface in `sdk/wit`: turns the generated types into this crate's.
+//! Compiled for WebAssembly only.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use self::bindings::triphammer::function as wit;
+use crate::context::{Context, Delivery, Level};
+use crate::event::{Attributes, Event, ExtensionValue, NewEvent};
+use crate::outcome::{Error, Fault, IntoReply};
+
+/// Generated from `sdk/wit`. The path is relative to this crate, so the two travel together.
+#[allow(missing_docs, unsafe_code, unreachable_pub, reason = "generated code")]
+#[allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "function",
+        pub_export_macro: true,
+        export_macro_name: "export_function",
+        default_bindings_module: "::triphammer_sdk::guest::bindings",
+    });
+}
+
+pub use self::bindings::{Guest, export_function};
+pub use wit::types::{Delivery as WitDelivery, Event as WitEvent, Fault as WitFault, Reply as WitReply};
+
+/// Runs a handler for one event; what `handle` of the world does.
+pub fn handle<T, R>(
+    handler: fn(Event<T>, &mut Context) -> Result<R, Fault>,
+    event: WitEvent,
+    delivery: WitDelivery,
+) -> Result<Option<WitReply>, WitFault>
+where
+    T: DeserializeOwned + 'static,
+    R: IntoReply,
+{
+    let (attributes, data) = event_in(event);
+    let event = Event::read(attributes, data).map_err(fault_out)?;
+    let mut ctx = Context { calls: HostCalls, delivery: delivery_in(delivery) };
+    let reply = handler(event, &mut ctx).map_err(fault_out)?;
+    let reply = reply.into_reply().map_err(|error| fault_out(error.into()))?;
+    Ok(reply.map(|reply| WitReply { content_type: reply.content_type, data: reply.data }))
+}
+
+fn event_in(event: WitEvent) -> (Attributes, Option<Vec<u8>>) {
+    let extension_in = |value| match value {
+        wit::types::ExtensionValue::Boolean(value) => ExtensionValue::Boolean(value),
+        wit::types::ExtensionValue::Integer(value) => ExtensionValue::Integer(value),
+        wit::types::ExtensionValue::Text(value) => ExtensionValue::Text(value),
+    };
+    let extensions = event.extensions.into_iter();
+    let attributes = Attributes {
+        id: event.id,
+        source: event.source,
+        ty: event.type_,
+        subject: event.subject,
+        time: event.time,
+        datacontenttype: event.datacontenttype,
+        dataschema: event.dataschema,
+        extensions: extensions.map(|(name, value)| (name, extension_in(value))).collect(),
+    };
+    (attributes, event.data)
+}
+
+fn delivery_in(delivery: WitDelivery) -> Delivery {
+    Delivery {
+        seq: delivery.seq,
+        function: delivery.function,
+        revision: delivery.revision,
+        attempt: delivery.attempt,
+        key: delivery.key,
+        accepted_ms: delivery.accepted_ms,
+        deadline_ms: delivery.deadline_ms,
+        idempotency_key: delivery.idempotency_key,
+    }
+}
+
+#[cold]
+fn fault_out(fault: Fault) -> WitFault {
+    match fault {
+        Fault::Retry { message, after } => {
+            WitFault::Retry(wit::types::Retry { message, after_ms: after.map(whole_ms) })
+        }
+        Fault::Reject { message } => WitFault::Reject(message),
+    }
+}
+
+/// Rounded up, so that nothing happens sooner than was asked.
+fn whole_ms(duration: Duration) -> u64 {
+    let rest = u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    u64::try_from(duration.as_millis() + rest).unwrap_or(u64::MAX)
+}
+
+/// The host that runs this component. Nothing to hold: its calls are the component's imports.
+#[derive(Debug)]
+pub struct HostCalls;
+
+impl HostCalls {
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        wit::state::get(name).map_err(refused)
+    }
+
+    pub(crate) fn set(&self, name: &str, value: &[u8]) -> Result<(), Error> {
+        wit::state::set(name, value).map_err(refused)
+    }
+
+    pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
+        wit::state::delete(name).map_err(refused)
+    }
+
+    pub(crate) fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        wit::state::scan(prefix, after, limit).map_err(refused)
+    }
+
+    pub(crate) fn emit(&self, event: NewEvent) -> Result<(), Error> {
+        let extension_out = |value| match value {
+            ExtensionValue::Boolean(value) => wit::types::ExtensionValue::Boolean(value),
+            ExtensionValue::Integer(value) => wit::types::ExtensionValue::Integer(value),
+            ExtensionValue::Text(value) => wit::types::ExtensionValue::Text(value),
+        };
+        let extensions = event.extensions.into_iter();
+        let event = wit::outbox::NewEvent {
+            type_: event.ty,
+            id: event.id,
+            source: event.source,
+            subject: event.subject,
+            time: event.time,
+            datacontenttype: event.datacontenttype,
+            dataschema: event.dataschema,
+            extensions: extensions.map(|(name, value)| (name, extension_out(value))).collect(),
+            data: event.data,
+            delay_ms: event.delay.map(whole_ms),
+        };
+        wit::outbox::emit(&event).map_err(refused)
+    }
+
+    pub(crate) fn config(&self, name: &str) -> Option<String> {
+        wit::config::get(name)
+    }
+
+    pub(crate) fn log(&self, level: Level, message: &str) {
+        let level = match level {
+            Level::Trace => wit::log::Level::Trace,
+            Level::Debug => wit::log::Level::Debug,
+            Level::Info => wit::log::Level::Info,
+            Level::Warn => wit::log::Level::Warn,
+            Level::Error => wit::log::Level::Error,
+        };
+        wit::log::write(level, message);
+    }
+}
+
+#[cold]
+fn refused(error: wit::types::Error) -> Error {
+    Error::Refused { code: error.code, message: error.message }
+}
