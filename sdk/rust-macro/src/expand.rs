@@ -50,7 +50,8 @@ fn shape(signature: &Signature) -> Result<()> {
     if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
         return wrong(signature.generics.span(), "a handler can't be generic");
     }
-    if let Some(FnArg::Receiver(receiver)) = signature.receiver().map(|r| FnArg::Receiver(r.clone()))
+    if let Some(FnArg::Receiver(receiver)) =
+        signature.receiver().map(|r| FnArg::Receiver(r.clone()))
     {
         return wrong(receiver.span(), "a handler can't be a method");
     }

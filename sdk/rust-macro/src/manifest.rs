@@ -78,7 +78,10 @@ fn on(value: &Expr) -> Result<String> {
         return checked(value, text::pattern).map(|json| format!("[{json}]"));
     };
     if list.elems.is_empty() {
-        return Err(Error::new_spanned(value, "`on` has no pattern, so no event would ever arrive"));
+        return Err(Error::new_spanned(
+            value,
+            "`on` has no pattern, so no event would ever arrive",
+        ));
     }
     let mut errors = Errors::default();
     let mut patterns = Vec::new();
@@ -151,7 +154,8 @@ fn checked(value: &Expr, rule: fn(&str) -> text::Check) -> Result<String> {
 }
 
 fn whole(value: &Expr, name: &str, min: u64, max: u64) -> Result<String> {
-    let rule = || Error::new_spanned(value, format!("{name} must be a whole number, {min} to {max}"));
+    let rule =
+        || Error::new_spanned(value, format!("{name} must be a whole number, {min} to {max}"));
     let Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) = value else { return Err(rule()) };
     let number = literal.base10_parse::<u64>().ok().filter(|n| (min..=max).contains(n));
     match number {
@@ -224,10 +228,15 @@ mod tests {
     #[test]
     fn only_what_is_given_is_in_the_manifest() {
         check(r#"on = "a.*""#, Ok(r#""on":["a.*"]"#));
-        check(r#"on = ["a", "b.**"], key = "data./a\"b""#, Ok(r#""on":["a","b.**"],"key":"data./a\"b""#));
+        check(
+            r#"on = ["a", "b.**"], key = "data./a\"b""#,
+            Ok(r#""on":["a","b.**"],"key":"data./a\"b""#),
+        );
         check(
             r#"on = "a", retry(attempts = 8, initial = "200ms", factor = 2, max = "30s"), timeout = "2s","#,
-            Ok(r#""on":["a"],"retry":{"attempts":8,"initial":"200ms","factor":2.0,"max":"30s"},"timeout":"2s""#),
+            Ok(
+                r#""on":["a"],"retry":{"attempts":8,"initial":"200ms","factor":2.0,"max":"30s"},"timeout":"2s""#,
+            ),
         );
         check(
             r#"on = "a", memory = "16MiB", concurrency = 4, priority = 0"#,

@@ -71,7 +71,8 @@ pub(crate) fn key(text: &str) -> Check {
     let valid = match text.strip_prefix("data.") {
         Some(pointer) => pointer.starts_with('/') && escapes_are_whole(pointer),
         None => {
-            let taken = ["id", "type", "time", "data", "datacontenttype", "dataschema", "specversion"];
+            let taken =
+                ["id", "type", "time", "data", "datacontenttype", "dataschema", "specversion"];
             let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
             !text.is_empty() && plain && !taken.contains(&text)
         }
@@ -105,29 +106,48 @@ mod tests {
 
     #[test]
     fn durations_have_a_unit_and_a_range() {
-        check(duration, &["1ms", "500ms", "1.5s", "5m", "24h", "3650d"], &[
-            "", "5", "s", "-1s", "1 s", "1e3s", "1..2s", "3651d", "0s", "0.1ms", "1S",
-        ]);
+        check(
+            duration,
+            &["1ms", "500ms", "1.5s", "5m", "24h", "3650d"],
+            &["", "5", "s", "-1s", "1 s", "1e3s", "1..2s", "3651d", "0s", "0.1ms", "1S"],
+        );
     }
 
     #[test]
     fn sizes_are_whole_numbers_with_a_unit() {
-        check(size, &["64MiB", "512KiB", "1GiB", "1000000B"], &[
-            "", "64", "64MB", "1.5MiB", "-1B", "0MiB", "99999999999999999999GiB",
-        ]);
+        check(
+            size,
+            &["64MiB", "512KiB", "1GiB", "1000000B"],
+            &["", "64", "64MB", "1.5MiB", "-1B", "0MiB", "99999999999999999999GiB"],
+        );
     }
 
     #[test]
     fn patterns_are_dotted_and_wildcards_whole() {
-        check(pattern, &["a", "a.b", "a.*", "**", "a.**.b"], &[
-            "", ".", "a..b", "a.", ".a", "a.b*", "***", "a b", "**.**.**.**.**",
-        ]);
+        check(
+            pattern,
+            &["a", "a.b", "a.*", "**", "a.**.b"],
+            &["", ".", "a..b", "a.", ".a", "a.b*", "***", "a b", "**.**.**.**.**"],
+        );
     }
 
     #[test]
     fn keys_name_an_attribute_or_point_into_the_data() {
-        check(key, &["subject", "source", "tenant", "data./a/b", "data./a~1b/0", "data./"], &[
-            "", "Subject", "a-b", "id", "type", "data", "data.", "data.a", "data./a~2", "data./~",
-        ]);
+        check(
+            key,
+            &["subject", "source", "tenant", "data./a/b", "data./a~1b/0", "data./"],
+            &[
+                "",
+                "Subject",
+                "a-b",
+                "id",
+                "type",
+                "data",
+                "data.",
+                "data.a",
+                "data./a~2",
+                "data./~",
+            ],
+        );
     }
 }

@@ -173,8 +173,7 @@ impl State<'_> {
 }
 
 fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes)
-        .map_err(|source| Error::Decode { name: name.to_owned(), source })
+    serde_json::from_slice(bytes).map_err(|source| Error::Decode { name: name.to_owned(), source })
 }
 
 /// How much a log line matters.

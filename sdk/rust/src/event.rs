@@ -166,7 +166,9 @@ impl<T: DeserializeOwned + 'static> Event<T> {
 /// The payload as `T`. Both comparisons of types are decided at compile time.
 fn payload<T: DeserializeOwned + 'static>(data: Option<Vec<u8>>) -> Result<T, serde_json::Error> {
     let mut ignored = Some(());
-    if let Some(unit) = (&mut ignored as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take) {
+    if let Some(unit) =
+        (&mut ignored as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take)
+    {
         return Ok(unit);
     }
     let Some(data) = data else {
@@ -175,7 +177,9 @@ fn payload<T: DeserializeOwned + 'static>(data: Option<Vec<u8>>) -> Result<T, se
         return bytes.map_or_else(|| serde_json::from_slice(b"null"), Ok);
     };
     let mut data = Some(data);
-    if let Some(bytes) = (&mut data as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take) {
+    if let Some(bytes) =
+        (&mut data as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take)
+    {
         return Ok(bytes);
     }
     serde_json::from_slice(&data.unwrap_or_default())

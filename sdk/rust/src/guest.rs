@@ -24,7 +24,9 @@ pub mod bindings {
 }
 
 pub use self::bindings::{Guest, export_function};
-pub use wit::types::{Delivery as WitDelivery, Event as WitEvent, Fault as WitFault, Reply as WitReply};
+pub use wit::types::{
+    Delivery as WitDelivery, Event as WitEvent, Fault as WitFault, Reply as WitReply,
+};
 
 /// Runs a handler for one event; what `handle` of the world does.
 pub fn handle<T, R>(
