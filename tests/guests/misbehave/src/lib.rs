@@ -1,0 +1,118 @@
+//! Breaks each of the host's limits on request. The last segment of the event's type chooses how:
+//! `misbehave.spin`, `misbehave.grow`, …; [`behave`] is the list.
+
+mod endless;
+mod excess;
+mod outside;
+
+use std::process;
+
+use serde::Deserialize;
+use triphammer_sdk::{Context, Event, Fault, NewEvent, Reply, function};
+
+/// The payload; all of it may be left out.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Request {
+    /// How many or how large, where a behaviour has a size.
+    n: Option<usize>,
+    /// Goes on when the host has refused a call.
+    ignore: bool,
+    /// Which attribute is wrong: `type` (the default), `empty`, `extension`, `id`, `source`, `time`.
+    what: Option<String>,
+    /// When to try again.
+    after_ms: Option<u64>,
+}
+
+type Outcome = Result<Option<Reply>, Fault>;
+
+#[function(on = "misbehave.*", timeout = "1s", retry(attempts = 2, initial = "10ms"))]
+fn misbehave(event: Event<Option<Request>>, ctx: &mut Context) -> Outcome {
+    let way = event.ty().rsplit('.').next().unwrap_or_default().to_owned();
+    behave(&way, &event.data.unwrap_or_default(), ctx)
+}
+
+fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
+    match way {
+        "ok" => ok(ctx),
+        "count" => count(ctx),
+        "retry" => Err(Fault::retry("it may pass")),
+        "retry-after" => Err(Fault::retry_after("not yet", after(request))),
+        "reject" => Err(Fault::reject("it will not pass")),
+        "panic" => panic!("it panicked on purpose"),
+        "trap-after-write" => trap_after_write(ctx),
+        "exit" => process::exit(1),
+        "bad-emit" => bad_emit(request, ctx),
+
+        "spin" => endless::spin(),
+        "spin-in-host-calls" => endless::spin_in_host_calls(ctx),
+        "sleep" => endless::sleep(),
+        "grow" => endless::grow(),
+        "stack" => endless::recurse(),
+        "stack-in-memory" => endless::recurse_in_memory(),
+
+        "huge-reply" => excess::huge_reply(request),
+        "huge-fault" => excess::huge_fault(request),
+        "huge-emit" => excess::huge_emit(request, ctx),
+        "many-emits" => excess::many_emits(request, ctx),
+        "many-writes" => excess::many_writes(request, ctx),
+        "many-logs" => excess::many_logs(request, ctx),
+        "big-state-value" => excess::big_state_value(request, ctx),
+        "long-name" => excess::long_name(request, ctx),
+        "stdout" => excess::stdout(request),
+
+        "read-file" => outside::read_file(),
+        "connect" => outside::connect(),
+        "env" => outside::env(),
+        "clock" => outside::clock(),
+        "random" => outside::random(),
+        other => Err(Fault::reject(format!("there is no way to misbehave called `{other}`"))),
+    }
+}
+
+fn ok(ctx: &Context) -> Outcome {
+    ctx.state().set("ok", &true)?;
+    Ok(Some(Reply::text("ok")))
+}
+
+/// Reads, adds and writes; without a key, so that concurrent attempts conflict.
+fn count(ctx: &Context) -> Outcome {
+    let n = ctx.state().get::<u64>("count")?.unwrap_or(0) + 1;
+    ctx.state().set("count", &n)?;
+    Ok(Some(Reply::json(&n)?))
+}
+
+fn after(request: &Request) -> std::time::Duration {
+    std::time::Duration::from_millis(request.after_ms.unwrap_or(100))
+}
+
+fn trap_after_write(ctx: &Context) -> Outcome {
+    ctx.state().set("trapped", &true)?;
+    ctx.emit(NewEvent::new("misbehaved.trapped"))?;
+    ctx.log().info("about to trap");
+    panic!("it trapped after writing");
+}
+
+fn bad_emit(request: &Request, ctx: &Context) -> Outcome {
+    let event = NewEvent::new("misbehaved.emitted");
+    let event = match request.what.as_deref().unwrap_or("type") {
+        "type" => NewEvent::new("triphammer.x"),
+        "empty" => NewEvent::new(""),
+        "extension" => event.extension("Not-Plain", "x"),
+        "id" => event.id(""),
+        "source" => event.source(""),
+        "time" => event.time("yesterday"),
+        other => return Err(Fault::reject(format!("no attribute is called `{other}`"))),
+    };
+    ctx.state().set("emitted", &true)?;
+    ctx.emit(event)?;
+    Ok(None)
+}
+
+/// Goes on with the next one when the request says so.
+fn refusable(result: Result<(), triphammer_sdk::Error>, request: &Request) -> Result<(), Fault> {
+    match result {
+        Err(_) if request.ignore => Ok(()),
+        other => Ok(other?),
+    }
+}
