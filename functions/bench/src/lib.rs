@@ -37,3 +37,28 @@ fn bench(event: Event<Job>, ctx: &mut Context) -> Result<(), Fault> {
     ctx.emit(NewEvent::new("bench.done").subject(subject).json(&done)?)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use triphammer_sdk::testing::{Host, event};
+
+    use super::*;
+
+    #[test]
+    fn counts_by_subject_and_skips_what_it_does_not_know() {
+        let mut host = Host::new().keyed_by("subject");
+        let job = || {
+            let data = r#"{"customer": "c", "amount": 5, "items": [{"quantity": 2, "sku": "x"}], "rest": "x"}"#;
+            event("bench.event").subject("s-1").data(data)
+        };
+        host.call(bench, job()).unwrap();
+        let done = host.call(bench, job()).unwrap();
+
+        let emitted = done.only_emitted();
+        assert_eq!(
+            emitted.data.as_deref(),
+            Some(&br#"{"customer":"c","amount":5,"quantity":2,"count":2}"#[..])
+        );
+        assert_eq!(host.state_of(Some("s-1"), "count"), Some(2));
+    }
+}

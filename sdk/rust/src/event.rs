@@ -163,26 +163,47 @@ impl<T: DeserializeOwned + 'static> Event<T> {
     }
 }
 
-/// The payload as `T`. Both comparisons of types are decided at compile time.
+/// For a handler of several event types, each with a payload of its own.
+impl Event<Vec<u8>> {
+    /// The payload, read as JSON; the reject of any other payload when it is not a `T`.
+    ///
+    /// ```
+    /// use triphammer_sdk::{Context, Event, Fault, function};
+    ///
+    /// #[function(on = ["stock.received", "stock.counted"])]
+    /// fn stock(event: Event<Vec<u8>>, ctx: &mut Context) -> Result<(), Fault> {
+    ///     let units = match event.ty() {
+    ///         "stock.counted" => event.json::<u64>()?,
+    ///         _ => ctx.state().get::<u64>("units")?.unwrap_or(0) + event.json::<Vec<u64>>()?.len() as u64,
+    ///     };
+    ///     Ok(ctx.state().set("units", &units)?)
+    /// }
+    /// ```
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        // As everywhere, no payload reads as `null`.
+        let data = if self.data.is_empty() { b"null" } else { self.data.as_slice() };
+        serde_json::from_slice(data).map_err(|error| unreadable(&self.attributes, &error))
+    }
+}
+
+/// The payload as `T`. The comparisons of types are decided at compile time.
 fn payload<T: DeserializeOwned + 'static>(data: Option<Vec<u8>>) -> Result<T, serde_json::Error> {
-    let mut ignored = Some(());
-    if let Some(unit) =
-        (&mut ignored as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take)
-    {
+    if let Some(unit) = same_type(&mut Some(())) {
         return Ok(unit);
     }
-    let Some(data) = data else {
-        let mut empty = Some(Vec::<u8>::new());
-        let bytes = (&mut empty as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take);
-        return bytes.map_or_else(|| serde_json::from_slice(b"null"), Ok);
-    };
-    let mut data = Some(data);
-    if let Some(bytes) =
-        (&mut data as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take)
-    {
+    let mut data = Some(data.unwrap_or_default());
+    if let Some(bytes) = same_type(&mut data) {
         return Ok(bytes);
     }
-    serde_json::from_slice(&data.unwrap_or_default())
+    match data.as_deref() {
+        Some([]) | None => serde_json::from_slice(b"null"),
+        Some(data) => serde_json::from_slice(data),
+    }
+}
+
+/// Takes the value if it is a `T`.
+fn same_type<T: 'static>(value: &mut dyn Any) -> Option<T> {
+    value.downcast_mut::<Option<T>>().and_then(Option::take)
 }
 
 #[cold]
