@@ -1,0 +1,218 @@
+//! What the journal holds: the facts, each complete in itself. Knows nothing of bytes on disk.
+//!
+//! A record says everything that reading it back needs: recovery never routes again, never asks
+//! another record for a key, and folds a record into the checkpoint by overwriting whole rows.
+//!
+//! A record takes a run of sequence numbers. The event at `index` of an [`Accept`] has the
+//! record's number plus `index`; the one at `index` of a commit's emitted events has the record's
+//! number plus 1 plus `index`. Every other record takes one number.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use triphammer_model::{
+    DeliveryId, Digest, ErrorInfo, Event, FunctionName, Hops, LogLine, OrderingKey, Reply,
+    RevisionId, Seq, StateWrite, Timestamp,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    Accept(Accept),
+    Settle(Box<Settle>),
+    /// Deliveries whose rows an operator, or the host on their behalf, has changed: redriven, or
+    /// about to run again after an unclean stop.
+    Rows { at: Timestamp, why: RowChange, rows: Vec<DeliveryRow> },
+    /// Deliveries that were given up: dropped by an operator, or with their function.
+    Drop { at: Timestamp, ids: Vec<DeliveryId> },
+    /// A function's definition, whole.
+    Define { at: Timestamp, name: FunctionName, definition: Definition },
+    /// All state of a function is deleted.
+    WipeState { at: Timestamp, function: FunctionName },
+}
+
+/// Why rows were written again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RowChange {
+    Redriven,
+    /// The start of an attempt at a delivery that an unclean stop interrupted.
+    Started,
+}
+
+/// Events taken in together, all or none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accept {
+    pub at: Timestamp,
+    pub entrance: Entrance,
+    pub events: Vec<Accepted>,
+}
+
+/// The way an event came in. Each has its own space of event ids.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Entrance {
+    Ingress,
+    Hook(String),
+    /// Emitted by this function, with an id that the guest chose.
+    Function(FunctionName),
+    /// Made by the host: ids that no sender can choose, so nothing to look up.
+    Host,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accepted {
+    pub event: Event,
+    pub hops: Hops,
+    /// How a sender's repetition is known; none where the id is the host's own.
+    pub dedup: Option<DedupEntry>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// The fingerprint of (entrance, source, id), and one of the payload.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DedupEntry {
+    pub id: [u8; 16],
+    pub payload: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDelivery {
+    pub function: FunctionName,
+    pub key: Option<OrderingKey>,
+    /// Not before this time; at once when none.
+    pub due: Option<Timestamp>,
+    /// A dead letter from the beginning, such as one without its ordering key.
+    pub dead: Option<ErrorInfo>,
+}
+
+/// A delivery that is not settled, or dead: all that is needed to run it, the event apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    pub id: DeliveryId,
+    pub key: Option<OrderingKey>,
+    pub hops: Hops,
+    pub accepted: Timestamp,
+    /// Its place in its lane: when it entered, then `order`.
+    pub entered: Timestamp,
+    pub order: Seq,
+    /// Attempts that have failed and were counted.
+    pub attempts: u32,
+    /// Starts since an unclean stop that have had no outcome.
+    pub starts: u8,
+    pub status: RowStatus,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowStatus {
+    /// To be run, not before this time.
+    Due(Timestamp),
+    Dead { at: Timestamp, error: ErrorInfo },
+}
+
+/// The end of an attempt: everything that it changes, in one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settle {
+    pub id: DeliveryId,
+    pub key: Option<OrderingKey>,
+    /// Counts from 1.
+    pub attempt: u32,
+    pub revision: RevisionId,
+    pub started: Timestamp,
+    pub at: Timestamp,
+    pub logs: Vec<LogLine>,
+    pub logs_left_out: u32,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Committed { writes: Vec<StateWrite>, emitted: Vec<Accepted>, reply: Option<Reply> },
+    /// To be tried again: `row.status` says when.
+    Retry { error: ErrorInfo, row: DeliveryRow },
+    /// `row.status` is dead.
+    Dead { row: DeliveryRow },
+}
+
+/// A function as it stands: every revision that is kept, and which one is active.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Definition {
+    /// Oldest first.
+    pub revisions: Vec<RevisionDef>,
+    pub active: Option<RevisionId>,
+    /// The one that was active before, for a rollback.
+    pub previous: Option<RevisionId>,
+    /// The number of the newest revision there has ever been; numbers never start again.
+    pub revision_last: u32,
+    pub paused: Option<Pause>,
+    /// Deleted: only `revision_last` is of interest.
+    pub deleted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RevisionDef {
+    pub id: RevisionId,
+    pub digest: Digest,
+    pub component_len: u64,
+    /// As JSON, every member written out.
+    pub manifest: String,
+    pub config: BTreeMap<String, String>,
+    pub created: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pause {
+    pub at: Timestamp,
+    pub reason: String,
+}
+
+impl Record {
+    /// How many sequence numbers it takes.
+    pub fn span(&self) -> u64 {
+        let events = match self {
+            Self::Accept(accept) => accept.events.len(),
+            Self::Settle(settle) => match &settle.outcome {
+                Outcome::Committed { emitted, .. } => emitted.len() + 1,
+                Outcome::Retry { .. } | Outcome::Dead { .. } => 1,
+            },
+            _ => 1,
+        };
+        events.max(1) as u64
+    }
+
+    /// The events in it, in the order of their numbers, with the offset of the first from the
+    /// record's own number.
+    pub fn events(&self) -> (u64, &[Accepted]) {
+        match self {
+            Self::Accept(accept) => (0, &accept.events),
+            Self::Settle(settle) => match &settle.outcome {
+                Outcome::Committed { emitted, .. } => (1, emitted),
+                Outcome::Retry { .. } | Outcome::Dead { .. } => (0, &[]),
+            },
+            _ => (0, &[]),
+        }
+    }
+}
+
+/// Where a record's encoded body lies in the log.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Location {
+    pub segment: u32,
+    /// Of the record's header, in bytes from the segment's start.
+    pub offset: u32,
+    /// Of the encoded body, in bytes.
+    pub len: u32,
+}
+
+/// A record read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    pub seq: Seq,
+    pub location: Location,
+    pub record: Record,
+}
+
+/// An encoded body. Made outside of any lock.
+#[derive(Clone, Debug)]
+pub struct Body {
+    pub(crate) bytes: Bytes,
+    pub(crate) crc: u32,
+    pub(crate) span: u64,
+}

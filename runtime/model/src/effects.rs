@@ -1,0 +1,80 @@
+//! What an attempt asked for, as plain data. Nothing here has happened yet.
+
+use bytes::Bytes;
+
+use crate::event::EventParts;
+
+/// Exists only when the handler has succeeded.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Effects {
+    /// The last write of each name, in the order of the names.
+    pub writes: Vec<StateWrite>,
+    /// In the order in which they were emitted.
+    pub emits: Vec<NewEvent>,
+    pub reply: Option<Reply>,
+}
+
+/// One name's new value; none deletes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StateWrite {
+    pub name: String,
+    pub value: Option<Bytes>,
+}
+
+/// Something that an attempt read of committed state, own writes left out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StateRead {
+    Name(String),
+    /// A scan: the names from `from` (or the first) of this prefix that it saw, and whether it
+    /// saw the range to its end.
+    Range {
+        prefix: String,
+        after: Option<String>,
+        seen: Vec<String>,
+        whole: bool,
+    },
+}
+
+/// An emitted event. What it leaves out, the host fills in.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct NewEvent {
+    /// `id` and `source` are empty where the host is to make them.
+    pub parts: EventParts,
+    /// Deliver no sooner than this many milliseconds after the commit.
+    pub delay_ms: Option<u64>,
+}
+
+/// The answer to a sender that waits for one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reply {
+    pub content_type: String,
+    pub data: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+impl LogLevel {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One line that a guest logged, or wrote to stdout (info) or stderr (warn).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogLine {
+    pub level: LogLevel,
+    pub message: String,
+}

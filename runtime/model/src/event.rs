@@ -1,0 +1,470 @@
+//! A CloudEvent 1.0 as one immutable buffer: encoded once where it enters, sliced ever after.
+//!
+//! The same bytes go into the journal, wait in the queue and are lowered into a guest. Knows no
+//! wire format: JSON and HTTP headers are the server's.
+//!
+//! Layout, little-endian: nine `u32` ends (id, source, type, subject, time, datacontenttype,
+//! dataschema, extensions, data), a `u32` of presence bits in the same order, then the fields one
+//! after the other. An extension is: name length `u8`, kind `u8`, value length `u32`, name, value.
+
+use bytes::Bytes;
+
+use crate::time::Timestamp;
+
+/// An event's context attributes and payload. Cheap to clone.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    raw: Bytes,
+}
+
+/// The fields of an event on its way to becoming one.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EventParts {
+    pub id: String,
+    pub source: String,
+    pub ty: String,
+    pub subject: Option<String>,
+    /// RFC 3339, kept as written.
+    pub time: Option<String>,
+    pub datacontenttype: Option<String>,
+    pub dataschema: Option<String>,
+    pub extensions: Vec<(String, ExtensionValue)>,
+    pub data: Option<Bytes>,
+}
+
+/// An extension's value. URIs and timestamps are text, binary is base64 text.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ExtensionValue {
+    Boolean(bool),
+    Integer(i32),
+    Text(String),
+}
+
+/// The attributes that every CloudEvent may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Field {
+    Id,
+    Source,
+    Type,
+    Subject,
+    Time,
+    DataContentType,
+    DataSchema,
+    Extensions,
+    Data,
+}
+
+/// What is wrong with an event: the attribute, and the rule that it breaks.
+#[derive(Debug, thiserror::Error)]
+#[error("attribute `{attribute}` {rule}")]
+pub struct InvalidEvent {
+    pub attribute: String,
+    pub rule: &'static str,
+}
+
+const FIELDS: usize = 9;
+const HEADER_LEN: usize = FIELDS * 4 + 4;
+/// The longest context attribute, in bytes.
+const ATTRIBUTE_LEN_MAX: usize = 4096;
+/// The most extensions an event has.
+const EXTENSIONS_MAX: usize = 64;
+/// The longest name of an extension, in bytes. The specification advises 20.
+const EXTENSION_NAME_LEN_MAX: usize = 64;
+
+impl Event {
+    /// Checks the attributes by CloudEvents 1.0.2 and encodes them.
+    pub fn new(parts: &EventParts) -> Result<Self, InvalidEvent> {
+        parts.check()?;
+        Ok(Self { raw: parts.encode().into() })
+    }
+
+    /// Takes back what [`Event::as_bytes`] gave out; none when it can't have.
+    pub fn from_bytes(raw: Bytes) -> Option<Self> {
+        if raw.len() < HEADER_LEN {
+            return None;
+        }
+        let event = Self { raw };
+        let mut start = HEADER_LEN;
+        for index in 0..FIELDS {
+            let end = HEADER_LEN.checked_add(event.end(index))?;
+            let field = event.raw.get(start..end)?;
+            let textual = index < Field::Extensions as usize;
+            if textual && std::str::from_utf8(field).is_err() {
+                return None;
+            }
+            start = end;
+        }
+        let extensions = Extensions { rest: event.field(Field::Extensions) };
+        let whole = start == event.raw.len() && extensions.check();
+        whole.then_some(event)
+    }
+
+    /// The encoded form.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.raw
+    }
+
+    pub fn id(&self) -> &str {
+        self.text(Field::Id)
+    }
+
+    pub fn source(&self) -> &str {
+        self.text(Field::Source)
+    }
+
+    pub fn ty(&self) -> &str {
+        self.text(Field::Type)
+    }
+
+    pub fn subject(&self) -> Option<&str> {
+        self.optional(Field::Subject)
+    }
+
+    pub fn time(&self) -> Option<&str> {
+        self.optional(Field::Time)
+    }
+
+    pub fn datacontenttype(&self) -> Option<&str> {
+        self.optional(Field::DataContentType)
+    }
+
+    pub fn dataschema(&self) -> Option<&str> {
+        self.optional(Field::DataSchema)
+    }
+
+    /// The payload; none when the event has none, which is not the same as an empty one.
+    pub fn data(&self) -> Option<&[u8]> {
+        self.has(Field::Data).then(|| self.field(Field::Data))
+    }
+
+    /// In the order in which they were given.
+    pub fn extensions(&self) -> impl Iterator<Item = (&str, ExtensionValue)> {
+        Extensions { rest: self.field(Field::Extensions) }
+    }
+
+    pub fn extension(&self, name: &str) -> Option<ExtensionValue> {
+        self.extensions().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// Whether the payload is JSON by its media type. An event without one is JSON, as the
+    /// specification says.
+    pub fn is_json(&self) -> bool {
+        self.datacontenttype().is_none_or(is_json_media_type)
+    }
+
+    pub fn to_parts(&self) -> EventParts {
+        EventParts {
+            id: self.id().into(),
+            source: self.source().into(),
+            ty: self.ty().into(),
+            subject: self.subject().map(Into::into),
+            time: self.time().map(Into::into),
+            datacontenttype: self.datacontenttype().map(Into::into),
+            dataschema: self.dataschema().map(Into::into),
+            extensions: self.extensions().map(|(n, v)| (n.into(), v)).collect(),
+            data: self.data().map(|data| self.raw.slice_ref(data)),
+        }
+    }
+
+    fn end(&self, index: usize) -> usize {
+        self.word(index) as usize
+    }
+
+    fn word(&self, index: usize) -> u32 {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&self.raw[index * 4..index * 4 + 4]);
+        u32::from_le_bytes(bytes)
+    }
+
+    fn has(&self, field: Field) -> bool {
+        self.word(FIELDS) & (1 << field as u32) != 0
+    }
+
+    fn field(&self, field: Field) -> &[u8] {
+        let index = field as usize;
+        let start = if index == 0 { 0 } else { self.end(index - 1) };
+        &self.raw[HEADER_LEN + start..HEADER_LEN + self.end(index)]
+    }
+
+    fn text(&self, field: Field) -> &str {
+        // Checked to be UTF-8 when the buffer was taken in.
+        std::str::from_utf8(self.field(field)).unwrap_or_default()
+    }
+
+    fn optional(&self, field: Field) -> Option<&str> {
+        self.has(field).then(|| self.text(field))
+    }
+}
+
+/// `application/json`, `text/json` and `…+json`, whatever the case and the parameters.
+fn is_json_media_type(text: &str) -> bool {
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
+    subtype == "json" || subtype.ends_with("+json")
+}
+
+struct Extensions<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Extensions<'a> {
+    fn check(mut self) -> bool {
+        while !self.rest.is_empty() {
+            if self.next().is_none() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = (&'a str, ExtensionValue);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&[name_len, kind, a, b, c, d], rest) = self.rest.split_first_chunk::<6>()?;
+        let value_len = u32::from_le_bytes([a, b, c, d]) as usize;
+        let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
+        let (value, rest) = rest.split_at_checked(value_len)?;
+        self.rest = rest;
+        let name = std::str::from_utf8(name).ok()?;
+        let value = std::str::from_utf8(value).ok()?;
+        let value = match kind {
+            0 => ExtensionValue::Boolean(value == "true"),
+            1 => ExtensionValue::Integer(value.parse().ok()?),
+            _ => ExtensionValue::Text(value.into()),
+        };
+        Some((name, value))
+    }
+}
+
+impl ExtensionValue {
+    /// The canonical string of the CloudEvents type system.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Text(value) => value.clone(),
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Boolean(_) => 0,
+            Self::Integer(_) => 1,
+            Self::Text(_) => 2,
+        }
+    }
+}
+
+impl EventParts {
+    fn encode(&self) -> Vec<u8> {
+        let fields: [Option<&[u8]>; FIELDS] = [
+            Some(self.id.as_bytes()),
+            Some(self.source.as_bytes()),
+            Some(self.ty.as_bytes()),
+            self.subject.as_deref().map(str::as_bytes),
+            self.time.as_deref().map(str::as_bytes),
+            self.datacontenttype.as_deref().map(str::as_bytes),
+            self.dataschema.as_deref().map(str::as_bytes),
+            None,
+            self.data.as_deref(),
+        ];
+        let total: usize = fields.iter().flatten().map(|f| f.len()).sum();
+        let mut raw = Vec::with_capacity(HEADER_LEN + total + self.extensions.len() * 48);
+        raw.resize(HEADER_LEN, 0);
+        let mut present = 0u32;
+        for (index, field) in fields.iter().enumerate() {
+            if index == Field::Extensions as usize {
+                self.encode_extensions(&mut raw);
+            }
+            if let Some(field) = field {
+                raw.extend_from_slice(field);
+                present |= 1 << index;
+            }
+            let end = (raw.len() - HEADER_LEN) as u32;
+            raw[index * 4..index * 4 + 4].copy_from_slice(&end.to_le_bytes());
+        }
+        raw[FIELDS * 4..HEADER_LEN].copy_from_slice(&present.to_le_bytes());
+        raw
+    }
+
+    fn encode_extensions(&self, raw: &mut Vec<u8>) {
+        for (name, value) in &self.extensions {
+            let text = value.to_text();
+            // Both lengths were checked against much smaller limits.
+            raw.extend_from_slice(&[name.len() as u8, value.kind()]);
+            raw.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            raw.extend_from_slice(name.as_bytes());
+            raw.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn check(&self) -> Result<(), InvalidEvent> {
+        required("id", &self.id)?;
+        required("source", &self.source)?;
+        required("type", &self.ty)?;
+        let optional = [
+            ("subject", &self.subject),
+            ("time", &self.time),
+            ("datacontenttype", &self.datacontenttype),
+            ("dataschema", &self.dataschema),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                required(name, value)?;
+            }
+        }
+        if self.time.as_deref().is_some_and(|time| Timestamp::parse_rfc3339(time).is_none()) {
+            return Err(invalid("time", "must be an RFC 3339 timestamp"));
+        }
+        if self.source.contains(char::is_whitespace) {
+            return Err(invalid("source", "must be a URI reference, without spaces"));
+        }
+        if self.data.as_ref().is_some_and(|data| data.len() > u32::MAX as usize / 2) {
+            return Err(invalid("data", "is too large"));
+        }
+        self.check_extensions()
+    }
+
+    fn check_extensions(&self) -> Result<(), InvalidEvent> {
+        if self.extensions.len() > EXTENSIONS_MAX {
+            return Err(invalid("extensions", "are too many: at most 64"));
+        }
+        for (index, (name, value)) in self.extensions.iter().enumerate() {
+            check_extension_name(name)?;
+            if self.extensions[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(invalid(name, "is given twice"));
+            }
+            if let ExtensionValue::Text(text) = value {
+                attribute(name, text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const RESERVED: [&str; 10] = [
+    "id",
+    "source",
+    "type",
+    "subject",
+    "time",
+    "datacontenttype",
+    "dataschema",
+    "specversion",
+    "data",
+    "data_base64",
+];
+
+fn check_extension_name(name: &str) -> Result<(), InvalidEvent> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    if !(1..=EXTENSION_NAME_LEN_MAX).contains(&name.len()) || !name.bytes().all(allowed) {
+        return Err(invalid(name, "is no extension name: 1 to 64 of a-z and 0-9"));
+    }
+    if RESERVED.contains(&name) {
+        return Err(invalid(name, "is not an extension, and was given as one"));
+    }
+    Ok(())
+}
+
+fn required(name: &str, value: &str) -> Result<(), InvalidEvent> {
+    if value.is_empty() {
+        return Err(invalid(name, "must not be empty"));
+    }
+    attribute(name, value)
+}
+
+/// The characters that section "Type System" of CloudEvents 1.0.2 forbids in a String.
+fn attribute(name: &str, value: &str) -> Result<(), InvalidEvent> {
+    if value.len() > ATTRIBUTE_LEN_MAX {
+        return Err(invalid(name, "is longer than 4096 bytes"));
+    }
+    let plain = value.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if !plain && value.chars().any(is_forbidden) {
+        return Err(invalid(name, "has a control character or a Unicode noncharacter"));
+    }
+    Ok(())
+}
+
+fn is_forbidden(c: char) -> bool {
+    let code = u32::from(c);
+    c.is_control() || (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
+}
+
+fn invalid(attribute: &str, rule: &'static str) -> InvalidEvent {
+    InvalidEvent { attribute: attribute.chars().take(64).collect(), rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts() -> EventParts {
+        EventParts {
+            id: "1".into(),
+            source: "/s".into(),
+            ty: "t".into(),
+            subject: Some("ü".into()),
+            time: Some("2026-01-02T03:04:05.678Z".into()),
+            extensions: vec![
+                ("flag".into(), ExtensionValue::Boolean(true)),
+                ("count".into(), ExtensionValue::Integer(-7)),
+                ("note".into(), ExtensionValue::Text("x".into())),
+            ],
+            data: Some(Bytes::from_static(b"{}")),
+            ..EventParts::default()
+        }
+    }
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let event = Event::new(&parts()).unwrap();
+        assert_eq!(event.to_parts(), parts());
+        assert_eq!(Event::from_bytes(event.as_bytes().clone()), Some(event));
+    }
+
+    #[test]
+    fn no_payload_is_not_an_empty_payload() {
+        let none = Event::new(&EventParts { data: None, ..parts() }).unwrap();
+        let empty = Event::new(&EventParts { data: Some(Bytes::new()), ..parts() }).unwrap();
+        assert_eq!(none.data(), None);
+        assert_eq!(empty.data(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn cut_or_bent_buffers_are_refused() {
+        let event = Event::new(&parts()).unwrap();
+        let raw = event.as_bytes();
+        for len in 0..raw.len() {
+            assert!(Event::from_bytes(raw.slice(..len)).is_none(), "{len}");
+        }
+        for index in 0..HEADER_LEN - 4 {
+            let mut bent = raw.to_vec();
+            bent[index] ^= 0x80;
+            // It may still be an event, of other fields: it must not be a panic.
+            if let Some(event) = Event::from_bytes(bent.into()) {
+                let _ = event.to_parts();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn refused(attribute: &str, parts: &EventParts) {
+        assert_eq!(Event::new(parts).unwrap_err().attribute, attribute);
+    }
+
+    #[test]
+    fn the_specification_is_kept() {
+        refused("id", &EventParts { id: String::new(), ..parts() });
+        refused("source", &EventParts { source: "a b".into(), ..parts() });
+        refused("type", &EventParts { ty: "a\u{0}".into(), ..parts() });
+        refused("subject", &EventParts { subject: Some(String::new()), ..parts() });
+        refused("subject", &EventParts { subject: Some("\u{fffe}".into()), ..parts() });
+        refused("time", &EventParts { time: Some("yesterday".into()), ..parts() });
+        for name in ["Upper", "", "a-b", "id", "data"] {
+            let extensions = vec![(name.to_owned(), ExtensionValue::Integer(1))];
+            refused(name, &EventParts { extensions, ..parts() });
+        }
+    }
+}

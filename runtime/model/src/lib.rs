@@ -1,0 +1,24 @@
+//! The words of Triphammer as types: events, names, manifests, limits and what an attempt asks for.
+//!
+//! Plain data, checked where it is parsed. No I/O, no clock, no async, and no idea of how any of
+//! it is stored or sent.
+
+mod delivery;
+mod effects;
+mod event;
+mod ids;
+mod limits;
+mod manifest;
+mod pattern;
+mod text;
+mod time;
+
+pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
+pub use effects::{Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite};
+pub use event::{Event, EventParts, ExtensionValue, InvalidEvent};
+pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
+pub use limits::Limits;
+pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};
+pub use pattern::{InvalidPattern, TypePattern};
+pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
+pub use time::Timestamp;

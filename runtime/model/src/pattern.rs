@@ -1,0 +1,158 @@
+//! Which event types a function asks for. Knows nothing of functions or of filters on data.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A pattern over dotted types: `*` is any one segment, `**` any number of them, none included.
+/// Wildcards never match the host's own `triphammer.*` unless the first segment is written out.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct TypePattern {
+    text: String,
+}
+
+/// A text that is not a pattern.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a pattern of event types: {rule}")]
+pub struct InvalidPattern {
+    text: String,
+    rule: &'static str,
+}
+
+/// The first segment of the host's own types.
+const HOST_SEGMENT: &str = "triphammer";
+
+impl TypePattern {
+    /// The longest pattern, in bytes.
+    pub const LEN_MAX: usize = 256;
+    /// More would make matching slow for nothing.
+    pub const DEEP_WILDCARDS_MAX: usize = 4;
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The whole type, when the pattern has no wildcard.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.text.split('.').any(|s| s == "*" || s == "**")).then_some(&self.text)
+    }
+
+    pub fn matches(&self, ty: &str) -> bool {
+        let host = ty.split('.').next() == Some(HOST_SEGMENT);
+        if host && self.text.split('.').next() != Some(HOST_SEGMENT) {
+            return false;
+        }
+        matches(&self.text, ty)
+    }
+}
+
+/// Both are non-empty dotted texts. Recursion is bounded by the number of `**`.
+fn matches(pattern: &str, ty: &str) -> bool {
+    let (head, rest) = cut(pattern);
+    if head == "**" {
+        return match rest {
+            None => true,
+            Some(rest) => {
+                let mut tail = Some(ty);
+                while let Some(text) = tail {
+                    if matches(rest, text) {
+                        return true;
+                    }
+                    tail = cut(text).1;
+                }
+                rest == "**"
+            }
+        };
+    }
+    let (segment, ty_rest) = cut(ty);
+    if head != "*" && head != segment {
+        return false;
+    }
+    match (rest, ty_rest) {
+        (None, None) => true,
+        (Some(rest), Some(ty_rest)) => matches(rest, ty_rest),
+        (Some(rest), None) => rest == "**",
+        (None, Some(_)) => false,
+    }
+}
+
+fn cut(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('.') {
+        Some((head, rest)) => (head, Some(rest)),
+        None => (text, None),
+    }
+}
+
+impl FromStr for TypePattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
+        let invalid = |rule| Err(InvalidPattern { text: text.chars().take(80).collect(), rule });
+        if text.is_empty() || text.len() > Self::LEN_MAX {
+            return invalid("it must have 1 to 256 bytes");
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return invalid("it must have no spaces or control characters");
+        }
+        if text.split('.').any(str::is_empty) {
+            return invalid("its segments, separated by dots, must not be empty");
+        }
+        if text.split('.').any(|s| s.contains('*') && s != "*" && s != "**") {
+            return invalid("a wildcard, `*` or `**`, must be a whole segment");
+        }
+        if text.split('.').filter(|s| *s == "**").count() > Self::DEEP_WILDCARDS_MAX {
+            return invalid("it must have at most 4 `**`");
+        }
+        Ok(Self { text: text.into() })
+    }
+}
+
+impl fmt::Display for TypePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, ty: &str, expect: bool) {
+        let pattern: TypePattern = pattern.parse().unwrap();
+        assert_eq!(pattern.matches(ty), expect, "{pattern} on {ty}");
+    }
+
+    #[test]
+    fn wildcards_stand_for_segments() {
+        check("order.created", "order.created", true);
+        check("order.created", "order.creates", false);
+        check("order.*", "order.created", true);
+        check("order.*", "order", false);
+        check("order.*", "order.a.b", false);
+        check("order.**", "order.a.b", true);
+        check("order.**", "order", true);
+        check("**.failed", "a.b.failed", true);
+        check("**.failed", "failed", true);
+        check("**.failed", "a.failed.b", false);
+        check("a.**.z", "a.z", true);
+        check("a.**.z", "a.b.c.z", true);
+        check("a.**.z", "a.b.c", false);
+        check("*", "order", true);
+        check("**", "a.b.c", true);
+    }
+
+    #[test]
+    fn host_types_must_be_named() {
+        check("**", "triphammer.delivery.dead", false);
+        check("*.delivery.dead", "triphammer.delivery.dead", false);
+        check("triphammer.**", "triphammer.delivery.dead", true);
+        check("**", "triphammerx.a", true);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", ".", "a..b", "a.", ".a", "a.b*", "***", "a b", "**.**.**.**.**"] {
+            assert!(text.parse::<TypePattern>().is_err(), "{text}");
+        }
+    }
+}
