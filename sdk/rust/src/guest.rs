@@ -91,7 +91,7 @@ fn fault_out(fault: Fault) -> WitFault {
 
 /// Rounded up, so that nothing happens sooner than was asked.
 fn whole_ms(duration: Duration) -> u64 {
-    let rest = u128::from(duration.subsec_nanos() % 1_000_000 != 0);
+    let rest = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     u64::try_from(duration.as_millis() + rest).unwrap_or(u64::MAX)
 }
 

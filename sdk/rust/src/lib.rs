@@ -70,3 +70,8 @@ pub mod expansion {
     {
     }
 }
+
+/// Compiles and runs the README's examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -105,7 +105,7 @@ fn bad_emit(request: &Request, ctx: &Context) -> Outcome {
         other => return Err(Fault::reject(format!("no attribute is called `{other}`"))),
     };
     ctx.state().set("emitted", &true)?;
-    ctx.emit(event)?;
+    refusable(ctx.emit(event), request)?;
     Ok(None)
 }
 
@@ -114,5 +114,36 @@ fn refusable(result: Result<(), triphammer_sdk::Error>, request: &Request) -> Re
     match result {
         Err(_) if request.ignore => Ok(()),
         other => Ok(other?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triphammer_sdk::testing::{Host, event};
+
+    use super::*;
+
+    #[test]
+    fn it_can_behave() {
+        let mut host = Host::new();
+        let done = host.call(misbehave, event("misbehave.ok")).unwrap();
+        assert_eq!(done.reply, Some(Reply::text("ok")));
+        assert_eq!(host.state("ok"), Some(true));
+    }
+
+    #[test]
+    fn a_refused_emit_can_be_ignored() {
+        let emit = |data: &str| {
+            let mut host = Host::new();
+            host.call(misbehave, event("misbehave.bad-emit").data(data)).map(|done| done.emitted)
+        };
+        assert!(matches!(emit("{}"), Err(Fault::Retry { .. })));
+        assert_eq!(emit(r#"{"ignore": true}"#), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn an_unknown_way_is_named() {
+        let fault = Host::new().call(misbehave, event("misbehave.politely")).unwrap_err();
+        assert!(fault.message().contains("`politely`"), "{fault:?}");
     }
 }

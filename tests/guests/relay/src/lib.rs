@@ -16,3 +16,27 @@ fn relay(event: Event<Vec<u8>>, ctx: &mut Context) -> Result<(), Fault> {
     ctx.emit(next)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use triphammer_sdk::testing::{Host, event};
+
+    use super::*;
+
+    #[test]
+    fn passes_on_what_came() {
+        let mut host = Host::new().config("to", "relay.b");
+        let came = event("relay.a").subject("s").bytes("text/plain", "hello");
+        let done = host.call(relay, came).unwrap();
+        let next = done.only_emitted();
+        assert_eq!((next.ty.as_str(), next.subject.as_deref()), ("relay.b", Some("s")));
+        assert_eq!(next.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(next.data.as_deref(), Some(&b"hello"[..]));
+    }
+
+    #[test]
+    fn nowhere_to_go_is_a_reject() {
+        let fault = Host::new().call(relay, event("relay.a")).unwrap_err();
+        assert_eq!(fault, Fault::reject("the configuration has no `to`"));
+    }
+}
