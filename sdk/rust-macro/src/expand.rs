@@ -92,9 +92,7 @@ fn exports(manifest: &Manifest, handler: &ItemFn) -> TokenStream {
 
             impl ::triphammer_sdk::guest::Guest for Component {
                 fn describe() -> ::std::string::String {
-                    ::std::string::String::from(::core::concat!(
-                        "{\"name\":\"", ::core::env!("CARGO_PKG_NAME"), "\",", #members, "}"
-                    ))
+                    ::triphammer_sdk::guest::manifest(::core::env!("CARGO_PKG_NAME"), #members)
                 }
 
                 fn handle(

@@ -9,6 +9,12 @@ use syn::{Error, Expr, ExprLit, Ident, Lit, Meta, Result, Token, UnOp};
 use crate::text;
 
 const MEMBERS: &str = "on, filter, key, retry(…), timeout, memory, concurrency, priority";
+const PATTERNS_MAX: usize = 64;
+const CONCURRENCY_MAX: u64 = 1024;
+const ATTEMPTS_MAX: u64 = 1000;
+/// The host's defaults, for a pair of which only one is given.
+const INITIAL_DEFAULT: &str = "500ms";
+const MAX_DEFAULT: &str = "5m";
 const RETRY_MEMBERS: &str = "attempts, initial, factor, max";
 
 /// The members that were given, in the order of the contract, each with its JSON text.
@@ -64,7 +70,7 @@ fn member(argument: &Meta, manifest: &mut Manifest) -> Result<()> {
         "timeout" => manifest.add(ident, "timeout", checked(value(argument)?, text::duration)?),
         "memory" => manifest.add(ident, "memory", checked(value(argument)?, text::size)?),
         "concurrency" => {
-            let json = whole(value(argument)?, "concurrency", 1, u64::from(u32::MAX))?;
+            let json = whole(value(argument)?, "concurrency", 1, CONCURRENCY_MAX)?;
             manifest.add(ident, "concurrency", json)
         }
         "priority" => manifest.add(ident, "priority", whole(value(argument)?, "priority", 0, 9)?),
@@ -81,6 +87,12 @@ fn on(value: &Expr) -> Result<String> {
         return Err(Error::new_spanned(
             value,
             "`on` has no pattern, so no event would ever arrive",
+        ));
+    }
+    if list.elems.len() > PATTERNS_MAX {
+        return Err(Error::new_spanned(
+            value,
+            format!("`on` has more than {PATTERNS_MAX} patterns"),
         ));
     }
     let mut errors = Errors::default();
@@ -113,7 +125,22 @@ fn retry(argument: &Meta) -> Result<String> {
     for argument in &arguments {
         errors.note(retry_member(argument, &mut policy));
     }
-    errors.done().map(|()| format!("{{{}}}", policy.json_members()))
+    errors.done()?;
+    let wait_ms = |member: &str, default: &str| {
+        let text = policy.members.iter().find(|(name, _)| *name == member);
+        let text = text.map_or(default, |(_, json)| json.trim_matches('"'));
+        text::duration_ms(text).unwrap_or_default()
+    };
+    if wait_ms("initial", INITIAL_DEFAULT) > wait_ms("max", MAX_DEFAULT) {
+        return Err(Error::new_spanned(
+            list,
+            format!(
+                "the first wait, `initial`, is longer than the longest, `max` \
+                 (left out, they are {INITIAL_DEFAULT} and {MAX_DEFAULT})"
+            ),
+        ));
+    }
+    Ok(format!("{{{}}}", policy.json_members()))
 }
 
 fn retry_member(argument: &Meta, policy: &mut Manifest) -> Result<()> {
@@ -121,12 +148,12 @@ fn retry_member(argument: &Meta, policy: &mut Manifest) -> Result<()> {
     let Some(ident) = path.get_ident() else { return Err(unknown(path.span(), RETRY_MEMBERS)) };
     match ident.to_string().as_str() {
         "attempts" => {
-            let json = whole(value(argument)?, "attempts", 1, u64::from(u32::MAX))?;
+            let json = whole(value(argument)?, "attempts", 1, ATTEMPTS_MAX)?;
             policy.add(ident, "attempts", json)
         }
-        "initial" => policy.add(ident, "initial", checked(value(argument)?, text::duration)?),
+        "initial" => policy.add(ident, "initial", checked(value(argument)?, text::wait)?),
         "factor" => policy.add(ident, "factor", factor(value(argument)?)?),
-        "max" => policy.add(ident, "max", checked(value(argument)?, text::duration)?),
+        "max" => policy.add(ident, "max", checked(value(argument)?, text::wait)?),
         _ => Err(unknown(ident.span(), RETRY_MEMBERS)),
     }
 }
@@ -165,7 +192,7 @@ fn whole(value: &Expr, name: &str, min: u64, max: u64) -> Result<String> {
 }
 
 fn factor(value: &Expr) -> Result<String> {
-    let rule = || Error::new_spanned(value, "factor must be a number from 1.0 to 1000.0");
+    let rule = || Error::new_spanned(value, "factor must be a number from 1.0 to 100.0");
     if matches!(value, Expr::Unary(minus) if matches!(minus.op, UnOp::Neg(_))) {
         return Err(rule());
     }
@@ -175,7 +202,7 @@ fn factor(value: &Expr) -> Result<String> {
         Lit::Int(int) => int.base10_parse::<f64>().ok(),
         _ => None,
     };
-    let number = number.filter(|n| (1.0..=1000.0).contains(n)).ok_or_else(rule)?;
+    let number = number.filter(|n| (1.0..=100.0).contains(n)).ok_or_else(rule)?;
     // Debug keeps the `.0`, and what is in range has no exponent.
     Ok(format!("{number:?}"))
 }

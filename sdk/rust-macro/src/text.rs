@@ -7,8 +7,23 @@ pub(crate) type Check = Result<(), String>;
 const DURATION_MS_MAX: f64 = 3650.0 * 86_400e3;
 const PATTERN_LEN_MAX: usize = 256;
 const DEEP_WILDCARDS_MAX: usize = 4;
+const MEMORY_BYTES_MIN: u64 = 1 << 20;
+const EXTENSION_LEN_MAX: usize = 64;
+const POINTER_LEN_MAX: usize = 256;
 
 pub(crate) fn duration(text: &str) -> Check {
+    if duration_ms(text)?.round() < 1.0 {
+        return Err("is shorter than a millisecond".into());
+    }
+    Ok(())
+}
+
+/// As [`duration`]; none at all is one too.
+pub(crate) fn wait(text: &str) -> Check {
+    duration_ms(text).map(|_| ())
+}
+
+pub(crate) fn duration_ms(text: &str) -> Result<f64, String> {
     let expected = "is not a duration: a number with ms, s, m, h or d, such as `500ms` or `1.5s`";
     let (number, unit) = split(text);
     let unit_ms = match unit {
@@ -23,10 +38,7 @@ pub(crate) fn duration(text: &str) -> Check {
     if ms > DURATION_MS_MAX {
         return Err("is longer than 3650 days".into());
     }
-    if ms.round() < 1.0 {
-        return Err("is shorter than a millisecond".into());
-    }
-    Ok(())
+    Ok(ms)
 }
 
 pub(crate) fn size(text: &str) -> Check {
@@ -41,7 +53,7 @@ pub(crate) fn size(text: &str) -> Check {
     };
     match number.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_bytes)) {
         None => Err(expected.into()),
-        Some(0) => Err("is no memory at all".into()),
+        Some(bytes) if bytes < MEMORY_BYTES_MIN => Err("is less than 1MiB".into()),
         Some(_) => Ok(()),
     }
 }
@@ -69,12 +81,16 @@ pub(crate) fn key(text: &str) -> Check {
     let expected = "is not a key: `subject`, `source`, the name of an extension (a-z and 0-9) or \
                     `data.` and a JSON pointer, such as `data./account/id`";
     let valid = match text.strip_prefix("data.") {
-        Some(pointer) => pointer.starts_with('/') && escapes_are_whole(pointer),
+        Some(pointer) => {
+            let in_range = pointer.starts_with('/') && pointer.len() <= POINTER_LEN_MAX;
+            in_range && escapes_are_whole(pointer)
+        }
         None => {
             let taken =
                 ["id", "type", "time", "data", "datacontenttype", "dataschema", "specversion"];
             let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            !text.is_empty() && plain && !taken.contains(&text)
+            let in_range = (1..=EXTENSION_LEN_MAX).contains(&text.len());
+            in_range && plain && !taken.contains(&text)
         }
     };
     if valid { Ok(()) } else { Err(expected.into()) }
@@ -114,11 +130,26 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_may_be_none() {
+        check(wait, &["0s", "0.1ms", "5m"], &["", "0", "3651d"]);
+    }
+
+    #[test]
     fn sizes_are_whole_numbers_with_a_unit() {
         check(
             size,
-            &["64MiB", "512KiB", "1GiB", "1000000B"],
-            &["", "64", "64MB", "1.5MiB", "-1B", "0MiB", "99999999999999999999GiB"],
+            &["64MiB", "2048KiB", "1GiB", "1048576B"],
+            &[
+                "",
+                "64",
+                "512KiB",
+                "64MB",
+                "1.5MiB",
+                "-1B",
+                "0MiB",
+                "1000KiB",
+                "99999999999999999999GiB",
+            ],
         );
     }
 

@@ -28,6 +28,13 @@ pub use wit::types::{
     Delivery as WitDelivery, Event as WitEvent, Fault as WitFault, Reply as WitReply,
 };
 
+/// The manifest: the members that the attribute was given, and the package's name as a function's.
+pub fn manifest(package: &str, members: &str) -> String {
+    // What a package's name may have and a function's may not.
+    let name = package.replace('_', "-").to_ascii_lowercase();
+    format!("{{\"name\":\"{name}\",{members}}}")
+}
+
 /// Runs a handler for one event; what `handle` of the world does.
 pub fn handle<T, R>(
     handler: fn(Event<T>, &mut Context) -> Result<R, Fault>,

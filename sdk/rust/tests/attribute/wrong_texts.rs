@@ -40,4 +40,9 @@ fn bad_retry_texts(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
     Ok(())
 }
 
+#[function(on = "a", retry(initial = "10s", max = "5s"))]
+fn first_wait_longer_than_the_longest(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
 fn main() {}
