@@ -197,7 +197,7 @@ impl Event {
 }
 
 /// `application/json`, `text/json` and `…+json`, whatever the case and the parameters.
-fn is_json_media_type(text: &str) -> bool {
+pub fn is_json_media_type(text: &str) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
     subtype == "json" || subtype.ends_with("+json")

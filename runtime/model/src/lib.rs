@@ -15,7 +15,7 @@ mod time;
 
 pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
 pub use effects::{Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite};
-pub use event::{Event, EventParts, ExtensionValue, InvalidEvent};
+pub use event::{Event, EventParts, ExtensionValue, InvalidEvent, is_json_media_type};
 pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};

@@ -1,0 +1,199 @@
+//! Bodies in and out, bounded in size, in time and in the memory of all of them together. Knows
+//! nothing of what they hold.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{EXPECT, HeaderMap};
+use hyper::{Request, StatusCode};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::timeout;
+
+use crate::problem::Problem;
+
+/// What a response carries: bytes at once, or a stream that some task feeds.
+#[derive(Debug)]
+pub(crate) enum ResponseBody {
+    Whole(Bytes),
+    Stream(mpsc::Receiver<Bytes>),
+}
+
+impl From<Vec<u8>> for ResponseBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole(bytes.into())
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Stream(chunks) => {
+                chunks.poll_recv(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// What all request bodies in flight share.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyReader {
+    /// Permits of [`UNIT`] bytes.
+    memory: Arc<Semaphore>,
+    read_timeout: Duration,
+}
+
+/// A body up to this size is not counted: there are no more of them than connections.
+const SMALL: u64 = 64 << 10;
+const UNIT: u64 = 1 << 10;
+/// The slowest that a large body may come in on average.
+const BYTES_PER_SECOND_MIN: u64 = 128 << 10;
+/// How much of a refused body is read for the client to get as far as the answer.
+const DISCARDED_MAX: u64 = 64 << 20;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A body that was read. Its share of the memory is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Received<'r> {
+    pub(crate) bytes: Bytes,
+    _memory: Option<SemaphorePermit<'r>>,
+}
+
+impl BodyReader {
+    pub(crate) fn new(memory_bytes: u64, read_timeout: Duration) -> Self {
+        let units = (memory_bytes / UNIT).min(Semaphore::MAX_PERMITS as u64);
+        Self { memory: Arc::new(Semaphore::new(units as usize)), read_timeout }
+    }
+
+    /// Reads the whole body, of at most `limit` bytes. `what` names it in an error.
+    pub(crate) async fn read(
+        &self,
+        request: Request<Incoming>,
+        limit: u64,
+        what: &str,
+    ) -> Result<(hyper::http::request::Parts, Received<'_>), Problem> {
+        let (parts, mut body) = request.into_parts();
+        // Where the length is not declared, the lower bound is 0 and the limit is what it may be.
+        let declared = body.size_hint().exact();
+        if declared.is_some_and(|len| len > limit) {
+            discard(&parts.headers, body, DISCARDED_MAX).await;
+            return Err(Problem::too_large(what, limit));
+        }
+        let expected = declared.unwrap_or(limit);
+        let bound = self.read_timeout + Duration::from_secs(expected / BYTES_PER_SECOND_MIN);
+        let whole = async {
+            let memory = self.reserve(expected).await;
+            collect(&mut body, limit).await.map(|bytes| Received { bytes, _memory: memory })
+        };
+        match timeout(bound, whole).await {
+            Ok(Ok(received)) => Ok((parts, received)),
+            Ok(Err(Unread::TooLarge)) => {
+                discard(&parts.headers, body, DISCARDED_MAX).await;
+                Err(Problem::too_large(what, limit))
+            }
+            Ok(Err(Unread::Broken)) => {
+                Err(Problem::bad_request("http.body_broken", format!("{what} broke off")))
+            }
+            Err(_) => {
+                let detail = format!("{what} did not come in within {} s", bound.as_secs());
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "http.timeout", detail))
+            }
+        }
+    }
+
+    async fn reserve(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        if bytes <= SMALL {
+            return None;
+        }
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        // Never closed, so this fails never.
+        self.memory.acquire_many(units).await.ok()
+    }
+}
+
+enum Unread {
+    TooLarge,
+    Broken,
+}
+
+async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, Unread> {
+    let Some(first) = next(body).await? else {
+        return Ok(Bytes::new());
+    };
+    if first.len() as u64 > limit {
+        return Err(Unread::TooLarge);
+    }
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let Some(second) = next(body).await? else {
+        return Ok(first);
+    };
+    let mut whole = BytesMut::with_capacity((first.len() + second.len()) * 2);
+    whole.extend_from_slice(&first);
+    let mut chunk = Some(second);
+    while let Some(bytes) = chunk {
+        if (whole.len() + bytes.len()) as u64 > limit {
+            return Err(Unread::TooLarge);
+        }
+        whole.extend_from_slice(&bytes);
+        chunk = next(body).await?;
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of data; trailers are passed over.
+async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Unread::Broken)?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads on for a while after a refusal: a client that is still writing when the connection is
+/// closed would see a reset instead of the answer.
+async fn discard(headers: &HeaderMap, mut body: Incoming, most: u64) {
+    if headers.contains_key(EXPECT) {
+        // It waits for a word before it sends anything.
+        return;
+    }
+    let reading = async {
+        let mut discarded = 0;
+        while let Ok(Some(bytes)) = next(&mut body).await {
+            discarded += bytes.len() as u64;
+            if discarded > most {
+                break;
+            }
+        }
+    };
+    let _ = timeout(DISCARD_TIMEOUT, reading).await;
+}

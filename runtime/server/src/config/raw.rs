@@ -1,0 +1,237 @@
+//! Settings as they are written: the shape of the file, its defaults, and the environment laid
+//! over it. Checks spelling only.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::ConfigError;
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) listen: String,
+    pub(super) data: PathBuf,
+    /// Empty for none.
+    pub(super) token: String,
+    /// Empty for none.
+    pub(super) token_file: PathBuf,
+    pub(super) allowed_hosts: Vec<String>,
+    /// 0 for one per core.
+    pub(super) workers: usize,
+    pub(super) shutdown_grace: String,
+    pub(super) http: RawHttp,
+    pub(super) events: RawEvents,
+    pub(super) dedup: RawDedup,
+    pub(super) retention: RawRetention,
+    pub(super) memory: RawMemory,
+    pub(super) limits: RawLimits,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHttp {
+    pub(super) connections_max: usize,
+    pub(super) streams_max: usize,
+    pub(super) header_timeout: String,
+    pub(super) body_timeout: String,
+    pub(super) write_timeout: String,
+    pub(super) body_memory: String,
+    pub(super) component_bytes_max: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEvents {
+    pub(super) bytes_max: String,
+    pub(super) batch_bytes_max: String,
+    pub(super) batch_events_max: usize,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDedup {
+    pub(super) window: String,
+    pub(super) bytes: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRetention {
+    pub(super) age: String,
+    pub(super) bytes: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMemory {
+    pub(super) payload_cache: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLimits {
+    pub(super) timeout: String,
+    pub(super) memory: String,
+    pub(super) emits: usize,
+    pub(super) emit_bytes: String,
+    pub(super) state_writes: usize,
+    pub(super) state_bytes: String,
+    pub(super) state_name_len: usize,
+    pub(super) state_value: String,
+    pub(super) state_scan: usize,
+    pub(super) reply: String,
+    pub(super) log_lines_kept: usize,
+    pub(super) log_bytes_kept: String,
+    pub(super) log_lines: usize,
+    pub(super) hops: u16,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:7070".into(),
+            data: "./triphammer-data".into(),
+            token: String::new(),
+            token_file: PathBuf::new(),
+            allowed_hosts: Vec::new(),
+            workers: 0,
+            shutdown_grace: "10s".into(),
+            http: RawHttp::default(),
+            events: RawEvents::default(),
+            dedup: RawDedup::default(),
+            retention: RawRetention::default(),
+            memory: RawMemory::default(),
+            limits: RawLimits::default(),
+        }
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self {
+            connections_max: 1024,
+            streams_max: 64,
+            header_timeout: "30s".into(),
+            body_timeout: "30s".into(),
+            write_timeout: "30s".into(),
+            body_memory: "256MiB".into(),
+            component_bytes_max: "64MiB".into(),
+        }
+    }
+}
+
+impl Default for RawEvents {
+    fn default() -> Self {
+        Self {
+            bytes_max: "1MiB".into(),
+            batch_bytes_max: "8MiB".into(),
+            batch_events_max: 1000,
+        }
+    }
+}
+
+impl Default for RawDedup {
+    fn default() -> Self {
+        Self { window: "1d".into(), bytes: "1GiB".into() }
+    }
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        Self { age: "7d".into(), bytes: "8GiB".into() }
+    }
+}
+
+impl Default for RawMemory {
+    fn default() -> Self {
+        Self { payload_cache: "64MiB".into() }
+    }
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        use triphammer_model::{Limits, bytes_text, duration_text};
+        let limits = Limits::default();
+        let size = |bytes: usize| bytes_text(bytes as u64);
+        Self {
+            timeout: duration_text(limits.timeout_max),
+            memory: bytes_text(limits.memory_bytes_max),
+            emits: limits.emits_max,
+            emit_bytes: size(limits.emit_bytes_max),
+            state_writes: limits.state_writes_max,
+            state_bytes: size(limits.state_bytes_max),
+            state_name_len: limits.state_name_len_max,
+            state_value: size(limits.state_value_len_max),
+            state_scan: limits.state_scan_max,
+            reply: size(limits.reply_len_max),
+            log_lines_kept: limits.log_lines_kept,
+            log_bytes_kept: size(limits.log_bytes_kept),
+            log_lines: limits.log_lines_max,
+            hops: limits.hops_max,
+        }
+    }
+}
+
+impl RawConfig {
+    /// Lays the environment over the settings: `dedup.window` is `TRIPHAMMER_DEDUP_WINDOW`.
+    /// Variables that name no setting are left alone, for others may use the prefix as well.
+    pub(super) fn with_environment(
+        self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let wrong = |name: &str, rule: &str| ConfigError::Environment {
+            name: name.to_owned(),
+            rule: rule.to_owned(),
+        };
+        let mut table = Table::try_from(self)
+            .map_err(|error| wrong("TRIPHAMMER_*", &error.to_string()))?;
+        overlay("TRIPHAMMER", &mut table, &environment)?;
+        table.try_into().map_err(|error| wrong("TRIPHAMMER_*", error.message()))
+    }
+
+    /// The names of all settings, as they are written in the file.
+    #[cfg(test)]
+    pub(super) fn names() -> Vec<String> {
+        fn collect(table: &Table, names: &mut Vec<String>) {
+            for (name, value) in table {
+                match value {
+                    Value::Table(table) => collect(table, names),
+                    _ => names.push(name.clone()),
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect(&Table::try_from(Self::default()).unwrap(), &mut names);
+        names
+    }
+}
+
+fn overlay(
+    prefix: &str,
+    table: &mut Table,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> Result<(), ConfigError> {
+    for (key, value) in table {
+        let name = format!("{prefix}_{}", key.to_ascii_uppercase());
+        if let Value::Table(inner) = value {
+            overlay(&name, inner, environment)?;
+            continue;
+        }
+        let Some(text) = environment(&name) else {
+            continue;
+        };
+        *value = match value {
+            Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| {
+                ConfigError::Environment { name, rule: "it must be a whole number".into() }
+            })?,
+            Value::Array(_) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Value::Array(parts.map(|part| Value::String(part.into())).collect())
+            }
+            _ => Value::String(text),
+        };
+    }
+    Ok(())
+}

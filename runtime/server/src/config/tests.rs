@@ -1,0 +1,122 @@
+use super::*;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let environment = |name: &str| {
+        environment.iter().find(|(given, _)| *given == name).map(|(_, value)| (*value).to_owned())
+    };
+    Config::from_parts(Path::new("test.toml"), text, environment, &Overrides::default())
+}
+
+/// The error with its cause, as it is shown at start.
+fn shown(error: &ConfigError) -> String {
+    let cause = std::error::Error::source(error).map_or_else(String::new, ToString::to_string);
+    format!("{error}: {cause}")
+}
+
+#[track_caller]
+fn refused(text: &str, code: &str, named: &str) {
+    let error = load(text, &[]).unwrap_err();
+    assert_eq!(error.code(), code, "{text}");
+    assert!(shown(&error).contains(named), "{}", shown(&error));
+}
+
+#[test]
+fn the_example_has_every_setting_with_its_default() {
+    let example = include_str!("../../../../deploy/triphammer.toml");
+    let defaults = load("", &[]).unwrap();
+    assert_eq!(format!("{:?}", load(example, &[]).unwrap()), format!("{defaults:?}"));
+    for name in RawConfig::names() {
+        let written = |line: &str| {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            line.strip_prefix(&name).is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        assert!(example.lines().any(written), "deploy/triphammer.toml lacks `{name}`");
+    }
+}
+
+#[test]
+fn what_is_commented_out_of_the_example_is_valid_too() {
+    let example = include_str!("../../../../deploy/triphammer.toml");
+    let text = example.replace("# token = ", "token = ");
+    assert_ne!(text, example);
+    assert!(load(&text, &[]).unwrap().token.is_some());
+}
+
+#[test]
+fn limits_default_to_the_models() {
+    assert_eq!(load("", &[]).unwrap().limits, Limits::default());
+}
+
+#[test]
+fn wrong_settings_are_named() {
+    refused("listn = \"a\"", "config.syntax", "listn");
+    refused("[dedup]\nwindw = \"1d\"", "config.syntax", "windw");
+    refused("workers = \"many\"", "config.syntax", "workers");
+    refused("listen = ", "config.syntax", "test.toml");
+    refused("listen = \"7070\"", "config.invalid", "`listen`");
+    refused("data = \"\"", "config.invalid", "`data`");
+    refused("workers = 2000", "config.invalid", "`workers`");
+    refused("token = \"a b\"", "config.invalid", "`token`");
+    refused("token = \"a\"\ntoken_file = \"b\"", "config.invalid", "`token_file`");
+    refused("token_file = \"/does/not/exist\"", "config.unreadable", "/does/not/exist");
+    refused("allowed_hosts = [\"http://a\"]", "config.invalid", "`allowed_hosts`");
+    refused("allowed_hosts = [\"a:80\"]", "config.invalid", "`allowed_hosts`");
+    refused("[dedup]\nwindow = \"a day\"", "config.invalid", "`dedup.window`");
+    refused("[events]\nbytes_max = \"1B\"", "config.invalid", "`events.bytes_max`");
+    refused("[events]\nbatch_bytes_max = \"1KiB\"", "config.invalid", "`events.batch_bytes_max`");
+    refused("[events]\nbatch_events_max = 0", "config.invalid", "`events.batch_events_max`");
+    refused("[http]\nbody_memory = \"1MiB\"", "config.invalid", "`http.body_memory`");
+    refused("[http]\nbody_timeout = \"0s\"", "config.invalid", "`http.body_timeout`");
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let environment = [
+        ("TRIPHAMMER_LISTEN", "localhost:1"),
+        ("TRIPHAMMER_WORKERS", "3"),
+        ("TRIPHAMMER_ALLOWED_HOSTS", "a.example, B.example"),
+        ("TRIPHAMMER_DEDUP_WINDOW", "2h"),
+        ("TRIPHAMMER_PORT", "tcp://10.0.0.1:7070"),
+    ];
+    let config = load("listen = \"127.0.0.1:2\"\nworkers = 5", &environment).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(config.workers.get(), 3);
+    assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);
+    assert_eq!(config.dedup_window, Duration::from_secs(7200));
+    let error = load("", &[("TRIPHAMMER_WORKERS", "x")]).unwrap_err();
+    assert!(error.to_string().contains("TRIPHAMMER_WORKERS"), "{error}");
+}
+
+#[test]
+fn the_command_line_overrides_all() {
+    let overrides = Overrides { listen: Some("[::1]:9".into()), data: Some("/d".into()) };
+    let none = |_: &str| None;
+    let config =
+        Config::from_parts(Path::new("f"), "data = \"/e\"", none, &overrides).unwrap();
+    assert_eq!(config.listen.to_string(), "[::1]:9");
+    assert_eq!(config.data, Path::new("/d"));
+}
+
+#[test]
+fn other_machines_need_a_token() {
+    for listen in ["0.0.0.0:7070", "[::]:7070", "10.0.0.1:7070", "[fe80::1]:7070"] {
+        let text = format!("listen = \"{listen}\"");
+        let error = load(&text, &[]).unwrap_err();
+        assert_eq!(error.code(), "config.token_missing", "{listen}");
+        assert!(error.to_string().contains("TRIPHAMMER_TOKEN"), "{error}");
+        assert!(load(&text, &[("TRIPHAMMER_TOKEN", "s3cret")]).is_ok(), "{listen}");
+    }
+    for listen in ["127.0.0.1:7070", "127.9.9.9:7070", "[::1]:7070", "[::ffff:127.0.0.1]:7070"] {
+        assert!(load(&format!("listen = \"{listen}\""), &[]).is_ok(), "{listen}");
+    }
+}
+
+#[test]
+fn a_token_is_compared_whole_and_never_shown() {
+    let token = Token::new("s3cret").unwrap();
+    assert!(token.matches(b"s3cret"));
+    for wrong in ["", "s", "s3crets", "S3cret", "s3cre\0"] {
+        assert!(!token.matches(wrong.as_bytes()), "{wrong}");
+    }
+    assert_eq!(format!("{token:?}"), "Token(…)");
+}
