@@ -1,1 +1,42 @@
-//! 
+//! The ring: events in, deliveries, attempts, commits, and emitted events round again.
+//!
+//! ```text
+//! intake → journal → queue → dispatch → sandbox → settle → commit → (emitted events) → queue
+//! ```
+//!
+//! One sequencer ([`Core`](core)) decides the order of everything: deduplication, validation of
+//! what an attempt read, lanes and sequence numbers. The journal is the truth; all that is kept
+//! in memory here is a view of it. Knows nothing of HTTP, and nothing of bytes on disk.
+
+mod admin;
+mod clock;
+mod commit;
+mod core;
+mod deploy;
+mod dispatch;
+mod error;
+mod feed;
+mod history;
+mod info;
+mod intake;
+mod pipeline;
+mod queue;
+mod reads;
+mod recover;
+mod registry;
+mod route;
+mod settle;
+mod slab;
+mod waiters;
+
+pub use clock::Clock;
+pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
+pub use feed::FeedItem;
+pub use info::{
+    AttemptStory, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult,
+    DeliveryStory, Deploy, Deployed, DryRun, EventPage, EventQuery, EventSummary, FunctionInfo,
+    Receipt, Remove, Removed, Replayed, RevisionInfo, Selection, StateEntry, StatePage,
+    StateQuery, Stats, Status, Story, Waited,
+};
+pub use pipeline::{Options, Pipeline, Running};
+pub use triphammer_journal::Entrance;

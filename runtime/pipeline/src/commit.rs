@@ -1,0 +1,368 @@
+//! The end of an attempt: its effects and its ack in one record, or the record of its failure.
+//!
+//! As at the intake, all that needs no order is done before the lock. Under it, what the attempt
+//! read is validated first, whatever its outcome: a fault over a state that never existed must
+//! not become a dead letter.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use triphammer_journal::{
+    Accepted, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus, Settle, Space,
+};
+use triphammer_model::{
+    Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
+    Timestamp,
+};
+use triphammer_sandbox::{Invoked, InvokeError};
+
+use crate::core::{Core, Inner, Lease, Numbered};
+use crate::feed::FeedItem;
+use crate::info::{DeliveryResult, Status};
+use crate::intake::nth;
+use crate::queue::Entry;
+use crate::route::RouteTable;
+use crate::settle::{Jitter, Settlement, settle};
+use crate::waiters::News;
+
+/// What an attempt came to, apart from its outcome.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) event: Event,
+    pub(crate) space: Arc<Space>,
+    pub(crate) reads: Vec<ReadVersion>,
+    pub(crate) started: Timestamp,
+    pub(crate) elapsed: Duration,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) logs_left_out: u32,
+}
+
+/// Whether the lease is used up.
+pub(crate) enum Settled {
+    Yes,
+    /// What the attempt read has changed: run it again, without counting it.
+    Conflict(Lease),
+}
+
+/// Conflicts after which a delivery runs alone.
+const CONFLICTS_MAX: u32 = 3;
+/// How long a function's every attempt may fail by the host's own fault.
+const HOST_FAULTS_MAX: Duration = Duration::from_secs(300);
+
+impl Core {
+    /// Settles one attempt: commits it, or decides what becomes of its delivery.
+    pub(crate) fn settle(&self, lease: Lease, attempt: Attempt, invoked: Invoked) -> Settled {
+        let number = lease.attempt();
+        let bits = lease.entry.seq.get() ^ (u64::from(number) << 48) ^ self.clock.now().ms() << 20;
+        let policy = &lease.revision.manifest.retry;
+        let result = invoked.result.and_then(|effects| self.check_hops(&lease, effects));
+        match settle(policy, number, result, Jitter::from_bits(bits)) {
+            Settlement::Commit(effects) => self.commit(lease, attempt, effects),
+            Settlement::Retry { after, counted, error } => {
+                let due = self.clock.now().plus(after);
+                self.fail(lease, attempt, Failure { due: Some(due), counted, error: info(&error) })
+            }
+            Settlement::Dead { error } => {
+                self.fail(lease, attempt, Failure { due: None, counted: true, error: info(&error) })
+            }
+        }
+    }
+
+    fn check_hops(&self, lease: &Lease, effects: Effects) -> Result<Effects, InvokeError> {
+        let max = self.limits.hops_max;
+        if !effects.emits.is_empty() && lease.entry.hops.0 >= max {
+            return Err(InvokeError::Hops { max });
+        }
+        Ok(effects)
+    }
+
+    fn commit(&self, lease: Lease, attempt: Attempt, effects: Effects) -> Settled {
+        let Effects { writes, emits, reply } = effects;
+        let mut emits = self.complete(&lease, &attempt.event, &emits);
+        loop {
+            let table = self.routes();
+            let at = self.clock.now();
+            let emitted = self.route_emits(&lease, &emits, &table, at);
+            let outcome =
+                Outcome::Committed { writes: writes.clone(), emitted, reply: reply.clone() };
+            let record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
+            let body = Body::encode(&record);
+            let mut inner = self.lock();
+            if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
+                // The function was removed, and its deliveries with it.
+                return Settled::Yes;
+            }
+            if !self.state.unchanged(&attempt.space, &attempt.reads) {
+                return self.conflict(inner, lease);
+            }
+            if inner.routes_version != table.version {
+                continue;
+            }
+            let known = emits.len();
+            emits.retain(|emit| emit.mark.is_none_or(|m| inner.dedup.lookup(&m.id).is_none()));
+            if emits.len() != known {
+                continue;
+            }
+            let due_before = inner.queue.next_due();
+            let Ok((seq, location)) = inner.log.append(body) else { return Settled::Yes };
+            self.history.note(seq, &record, location);
+            self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
+            self.wake(inner, due_before);
+            return Settled::Yes;
+        }
+    }
+
+    /// Makes the record of a commit true in memory.
+    fn apply_commit(
+        &self,
+        inner: &mut Inner,
+        lease: &Lease,
+        record: &Record,
+        (seq, location): (Seq, triphammer_journal::Location),
+        attempt: &Attempt,
+    ) {
+        let Record::Settle(settle) = record else { return };
+        let Outcome::Committed { writes, reply, .. } = &settle.outcome else { return };
+        let now = settle.at;
+        self.state.apply(&attempt.space, writes, seq);
+        inner.queue.finish(lease.slot);
+        inner.queue.function_mut(lease.function).counts.committed += 1;
+        inner.totals.committed += 1;
+        if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
+            function.host_faults_since = None;
+        }
+        let (offset, emitted) = record.events();
+        for (index, accepted) in emitted.iter().enumerate() {
+            let number = nth(seq, offset as usize + index);
+            let index = index as u32;
+            inner.admit(&Numbered { seq: number, location, index, accepted }, now, now);
+        }
+        let emitted = || (0..emitted.len()).map(|n| nth(seq, offset as usize + n)).collect();
+        inner.feed.push(seq.get(), || FeedItem::Committed {
+            id: lease.id(),
+            revision: lease.revision.id,
+            attempt: settle.attempt,
+            at: now,
+            emitted: emitted(),
+            elapsed: attempt.elapsed,
+        });
+        inner.waiters.tell(lease.entry.seq, || {
+            news(lease, seq, Status::Committed, settle.attempt, reply.clone(), None)
+        });
+    }
+
+    fn fail(&self, lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
+        let at = self.clock.now();
+        let number = lease.attempt();
+        let row = failure.row(&lease, at);
+        let outcome = match &failure.due {
+            Some(_) => Outcome::Retry { error: failure.error.clone(), row: row.clone() },
+            None => Outcome::Dead { row: row.clone() },
+        };
+        let record = self.record(&lease, &attempt, at, number, outcome);
+        let body = Body::encode(&record);
+        let mut inner = self.lock();
+        if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
+            return Settled::Yes;
+        }
+        if !self.state.unchanged(&attempt.space, &attempt.reads) {
+            return self.conflict(inner, lease);
+        }
+        let due_before = inner.queue.next_due();
+        let Ok((seq, location)) = inner.log.append(body) else { return Settled::Yes };
+        self.history.note(seq, &record, location);
+        match failure.due {
+            Some(due) => self.apply_retry(&mut inner, &lease, due, (seq, at), &failure),
+            None => {
+                if let Some(mut entry) = inner.queue.finish(lease.slot) {
+                    entry.attempts = row.attempts;
+                    inner.bury(entry, &lease.revision.function, row.status, seq);
+                }
+            }
+        }
+        self.wake(inner, due_before);
+        Settled::Yes
+    }
+
+    fn apply_retry(
+        &self,
+        inner: &mut Inner,
+        lease: &Lease,
+        due: Timestamp,
+        (seq, at): (Seq, Timestamp),
+        failure: &Failure,
+    ) {
+        let entry = inner.queue.entry_mut(lease.slot);
+        entry.attempts += u32::from(failure.counted);
+        entry.starts = 0;
+        inner.queue.retry(lease.slot, due, at);
+        inner.queue.function_mut(lease.function).counts.retried += 1;
+        inner.totals.retried += 1;
+        inner.feed.push(seq.get(), || FeedItem::Retried {
+            id: lease.id(),
+            revision: lease.revision.id,
+            attempt: lease.attempt(),
+            at,
+            due,
+            error: failure.error.clone(),
+        });
+        let name = &lease.revision.function;
+        let Some(function) = inner.functions.get_mut(name) else { return };
+        if failure.counted {
+            function.host_faults_since = None;
+            return;
+        }
+        let since = *function.host_faults_since.get_or_insert(at);
+        if at.since(since) > HOST_FAULTS_MAX {
+            let reason = format!("every attempt failed in the host: {}", failure.error.message);
+            self.pause_in(inner, name, reason);
+        }
+    }
+
+    /// What it read has changed under it. After a few times it runs with nothing beside it.
+    fn conflict(&self, mut inner: std::sync::MutexGuard<'_, Inner>, mut lease: Lease) -> Settled {
+        self.conflicts.fetch_add(1, Ordering::Relaxed);
+        lease.conflicts += 1;
+        if lease.conflicts < CONFLICTS_MAX {
+            return Settled::Conflict(lease);
+        }
+        inner.queue.run_alone(lease.slot);
+        self.wake(inner, None);
+        Settled::Yes
+    }
+
+    fn record(
+        &self,
+        lease: &Lease,
+        attempt: &Attempt,
+        at: Timestamp,
+        number: u32,
+        outcome: Outcome,
+    ) -> Record {
+        Record::Settle(Box::new(Settle {
+            id: lease.id(),
+            key: lease.entry.key.clone(),
+            attempt: number,
+            revision: lease.revision.id,
+            started: attempt.started,
+            at,
+            logs: attempt.logs.clone(),
+            logs_left_out: attempt.logs_left_out,
+            outcome,
+        }))
+    }
+
+    /// Gives each emitted event what the guest left out. A guest's own ids are deduplicated.
+    fn complete(&self, lease: &Lease, cause: &Event, emits: &[NewEvent]) -> Vec<Emit> {
+        if emits.is_empty() {
+            return Vec::new();
+        }
+        let now = self.clock.now().to_rfc3339();
+        let correlation = match cause.extension("correlationid") {
+            Some(value) => value.to_text(),
+            None => cause.id().to_owned(),
+        };
+        let mut done: Vec<Emit> = Vec::with_capacity(emits.len());
+        for (index, emit) in emits.iter().enumerate() {
+            let own_id = !emit.parts.id.is_empty();
+            let mut parts = emit.parts.clone();
+            if !own_id {
+                let (seq, function) = (lease.entry.seq, &lease.revision.function);
+                parts.id = format!("{}-{seq}-{function}-{index}", self.host_id);
+            }
+            if parts.source.is_empty() {
+                parts.source = format!("/functions/{}", lease.revision.function);
+            }
+            parts.time.get_or_insert_with(|| now.clone());
+            extend(&mut parts, "correlationid", &correlation);
+            extend(&mut parts, "causationid", cause.id());
+            // The sandbox has checked what the guest gave; the rest is the host's own.
+            let Ok(event) = Event::new(&parts) else { continue };
+            let entrance = || Entrance::Function(lease.revision.function.clone());
+            let mark = own_id.then(|| self.fingerprint.entry(&entrance(), &event));
+            let twice = |m: DedupEntry| done.iter().any(|e| e.mark.is_some_and(|d| d.id == m.id));
+            if !mark.is_some_and(twice) {
+                done.push(Emit { event, mark, delay_ms: emit.delay_ms });
+            }
+        }
+        done
+    }
+
+    fn route_emits(
+        &self,
+        lease: &Lease,
+        emits: &[Emit],
+        table: &RouteTable,
+        at: Timestamp,
+    ) -> Vec<Accepted> {
+        let hops = Hops(lease.entry.hops.0.saturating_add(1));
+        let accept = |emit: &Emit| {
+            let due = emit.delay_ms.map(|ms| at.plus(Duration::from_millis(ms)));
+            let deliveries = table.route(&emit.event, due);
+            Accepted { event: emit.event.clone(), hops, dedup: emit.mark, deliveries }
+        };
+        emits.iter().map(accept).collect()
+    }
+}
+
+/// An emitted event, complete.
+struct Emit {
+    event: Event,
+    mark: Option<DedupEntry>,
+    delay_ms: Option<u64>,
+}
+
+/// A failed attempt, decided.
+struct Failure {
+    /// When to try again; none for a dead letter.
+    due: Option<Timestamp>,
+    /// It used up an attempt.
+    counted: bool,
+    error: ErrorInfo,
+}
+
+impl Failure {
+    fn row(&self, lease: &Lease, at: Timestamp) -> triphammer_journal::DeliveryRow {
+        let status = match self.due {
+            Some(due) => RowStatus::Due(due),
+            None => RowStatus::Dead { at, error: self.error.clone() },
+        };
+        let attempts = lease.entry.attempts + u32::from(self.counted);
+        let entry = Entry { attempts, starts: 0, ..lease.entry.clone() };
+        entry.to_row(&lease.revision.function, status)
+    }
+}
+
+/// CloudEvents extensions for correlation: what the guest set itself stays.
+fn extend(parts: &mut EventParts, name: &str, value: &str) {
+    if parts.extensions.iter().all(|(n, _)| n != name) {
+        parts.extensions.push((name.to_owned(), ExtensionValue::Text(value.to_owned())));
+    }
+}
+
+fn info(error: &InvokeError) -> ErrorInfo {
+    ErrorInfo { code: error.code().to_owned(), message: error.to_string() }
+}
+
+fn news(
+    lease: &Lease,
+    record: Seq,
+    status: Status,
+    attempts: u32,
+    reply: Option<Reply>,
+    error: Option<ErrorInfo>,
+) -> News {
+    News {
+        event: lease.entry.seq,
+        record,
+        result: DeliveryResult {
+            function: lease.revision.function.clone(),
+            revision: Some(lease.revision.id),
+            status,
+            attempts,
+            reply,
+            error,
+        },
+    }
+}

@@ -1,0 +1,312 @@
+//! The sequencer: one lock under which everything that must have one order gets it.
+//!
+//! Under the lock a record is checked, numbered, applied to the views in memory and handed to
+//! the journal's writer; encoding, hashing, routing and everything that waits happen outside.
+//! Later attempts may read what is appended and not yet on disk; whatever leaves the host waits
+//! for the durable position. Knows no wasm.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use triphammer_journal::{
+    Accepted, Appender, Dedup, Durable, Fingerprint, History, Location, LogReader, Record, RowStatus,
+    StateStore, Store,
+};
+use triphammer_model::{
+    DeliveryId, Event, FunctionName, Hops, Limits, OrderingKey, Seq, Timestamp,
+};
+
+use crate::clock::Clock;
+use crate::feed::{Feed, FeedItem};
+use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
+use crate::registry::{Functions, Revision};
+use crate::route::RouteTable;
+use crate::slab::Slot;
+use crate::waiters::{News, NewsSender, Waiters};
+use crate::info::{DeliveryResult, Status};
+
+/// Shared by every task of the pipeline.
+#[derive(Debug)]
+pub(crate) struct Core {
+    inner: Mutex<Inner>,
+    pub(crate) state: StateStore,
+    pub(crate) durable: Durable,
+    pub(crate) reader: LogReader,
+    pub(crate) store: Store,
+    pub(crate) history: Arc<History>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) event_bytes_max: usize,
+    /// Of this data directory; part of every idempotency key.
+    pub(crate) host_id: String,
+    routes: Mutex<Arc<RouteTable>>,
+    /// A delivery can run, or the host stops.
+    pub(crate) work: Notify,
+    /// There is an earlier timer than before.
+    pub(crate) timer: Notify,
+    /// The feed has something for its listeners.
+    pub(crate) news: Notify,
+    stopping: AtomicBool,
+    pub(crate) conflicts: AtomicU64,
+}
+
+/// All that the lock guards.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) log: Appender,
+    pub(crate) dedup: Dedup,
+    pub(crate) queue: Queue,
+    pub(crate) functions: Functions,
+    pub(crate) routes_version: u64,
+    pub(crate) waiters: Waiters,
+    pub(crate) feed: Feed,
+    pub(crate) totals: Totals,
+}
+
+/// Counted since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) accepted: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) committed: u64,
+    pub(crate) retried: u64,
+    pub(crate) dead: u64,
+    pub(crate) dropped: u64,
+}
+
+/// What the pipeline is made of once it has recovered.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) inner: Inner,
+    pub(crate) state: StateStore,
+    pub(crate) durable: Durable,
+    pub(crate) reader: LogReader,
+    pub(crate) store: Store,
+    pub(crate) history: Arc<History>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) clock: Clock,
+    pub(crate) limits: Limits,
+    pub(crate) event_bytes_max: usize,
+    pub(crate) host_id: String,
+    pub(crate) routes: RouteTable,
+}
+
+/// A delivery that one worker runs. Taken by value where it settles, so nothing settles twice.
+#[derive(Debug)]
+#[must_use = "a lease that is not settled keeps its delivery running for ever"]
+pub(crate) struct Lease {
+    pub(crate) slot: Slot,
+    pub(crate) function: FnId,
+    pub(crate) revision: Arc<Revision>,
+    /// A copy of the delivery as it was when it was leased.
+    pub(crate) entry: Entry,
+    /// How often what its attempts read has changed before they could settle.
+    pub(crate) conflicts: u32,
+}
+
+impl Lease {
+    pub(crate) fn id(&self) -> DeliveryId {
+        DeliveryId { seq: self.entry.seq, function: self.revision.function.clone() }
+    }
+
+    /// Counts from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.entry.attempts + 1
+    }
+}
+
+impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            inner: Mutex::new(parts.inner),
+            state: parts.state,
+            durable: parts.durable,
+            reader: parts.reader,
+            store: parts.store,
+            history: parts.history,
+            fingerprint: parts.fingerprint,
+            clock: parts.clock,
+            limits: parts.limits,
+            event_bytes_max: parts.event_bytes_max,
+            host_id: parts.host_id,
+            routes: Mutex::new(Arc::new(parts.routes)),
+            work: Notify::new(),
+            timer: Notify::new(),
+            news: Notify::new(),
+            stopping: AtomicBool::new(false),
+            conflicts: AtomicU64::new(0),
+        }
+    }
+
+    /// A panic under the lock would leave the views half changed: better to end with it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn routes(&self) -> Arc<RouteTable> {
+        Arc::clone(&self.routes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Swaps the table. Called under the lock, so that the version and the table agree.
+    pub(crate) fn set_routes(&self, inner: &mut Inner, table: RouteTable) {
+        inner.routes_version = table.version;
+        *self.routes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// No lease is given out from now on, and no event taken in.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.work.notify_waiters();
+        self.timer.notify_one();
+        self.news.notify_one();
+    }
+
+    /// The next delivery to run, if one may.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        if self.is_stopping() {
+            return None;
+        }
+        let mut inner = self.lock();
+        if !inner.log.may_dispatch() {
+            return None;
+        }
+        let slot = inner.queue.next()?;
+        let entry = inner.queue.entry(slot).clone();
+        let function = entry.function;
+        let name = inner.queue.function(function).name.clone();
+        let active = inner.functions.get(&name).and_then(|f| f.active.clone());
+        let Some(revision) = active else {
+            unreachable!("only a function with an active revision is runnable")
+        };
+        let lease = Lease { slot, function, revision, entry, conflicts: 0 };
+        if inner.feed.has_listeners() {
+            let (id, revision) = (lease.id(), lease.revision.id);
+            let (attempt, at) = (lease.attempt(), self.clock.now());
+            let item = FeedItem::Attempted { id, revision, attempt, at };
+            inner.feed.push(lease.entry.seq.get(), || item);
+        }
+        let more = inner.queue.has_next();
+        drop(inner);
+        if more {
+            // Workers wake each other, one by one, while there is work for one more.
+            self.work.notify_one();
+        }
+        Some(lease)
+    }
+
+    /// Makes ready what has come due, and says when to look again.
+    pub(crate) fn release_due(&self) -> Option<Timestamp> {
+        let mut inner = self.lock();
+        let next = inner.queue.release_due(self.clock.now());
+        let more = inner.queue.has_next();
+        drop(inner);
+        if more {
+            self.work.notify_one();
+        }
+        next
+    }
+
+    /// Tells the workers, the timers and the feed what `inner` now holds, and unlocks it.
+    pub(crate) fn wake(&self, inner: MutexGuard<'_, Inner>, due_before: Option<Timestamp>) {
+        let more = inner.queue.has_next();
+        let due = inner.queue.next_due();
+        let news = inner.feed.is_waiting();
+        drop(inner);
+        if more {
+            self.work.notify_one();
+        }
+        if due.is_some_and(|due| due_before.is_none_or(|before| due < before)) {
+            self.timer.notify_one();
+        }
+        if news {
+            self.news.notify_one();
+        }
+    }
+}
+
+/// An event as its record has just numbered it.
+pub(crate) struct Numbered<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) location: Location,
+    /// Among the events of its record.
+    pub(crate) index: u32,
+    pub(crate) accepted: &'a Accepted,
+}
+
+impl Inner {
+    /// Takes the events of a record that has just been appended into the queue.
+    pub(crate) fn admit(&mut self, numbered: &Numbered<'_>, at: Timestamp, now: Timestamp) {
+        let Numbered { seq, location, index, accepted } = *numbered;
+        self.totals.accepted += 1;
+        if let Some(entry) = accepted.dedup {
+            self.dedup.insert(entry, seq, at);
+        }
+        for delivery in &accepted.deliveries {
+            let function = self.queue.function_id(&delivery.function);
+            let event = Some(accepted.event.clone());
+            let payload = Payload { memory: event, location: Some(location), index };
+            let key = delivery.key.clone();
+            let entry = Entry::new((seq, function), key, (at, accepted.hops), payload);
+            match &delivery.dead {
+                None => {
+                    self.queue.insert(entry, delivery.due.unwrap_or(at), now);
+                }
+                Some(error) => {
+                    let status = RowStatus::Dead { at, error: error.clone() };
+                    self.bury(entry, &delivery.function, status, seq);
+                }
+            }
+        }
+        self.announce(seq, at, accepted);
+    }
+
+    /// Keeps a dead letter. `record` is what makes it one.
+    pub(crate) fn bury(
+        &mut self,
+        entry: Entry,
+        name: &FunctionName,
+        status: RowStatus,
+        record: Seq,
+    ) {
+        let row = entry.to_row(name, status);
+        let RowStatus::Dead { at, error } = row.status.clone() else { return };
+        self.totals.dead += 1;
+        let id = row.id.clone();
+        let attempts = row.attempts;
+        self.feed.push(record.get(), || FeedItem::Dead { id: id.clone(), at, error: error.clone() });
+        self.waiters.tell(id.seq, || News {
+            event: id.seq,
+            record,
+            result: DeliveryResult {
+                function: id.function.clone(),
+                revision: None,
+                status: Status::Dead,
+                attempts,
+                reply: None,
+                error: Some(error.clone()),
+            },
+        });
+        let payload = Payload { memory: None, ..entry.payload };
+        let function = self.queue.function_mut(entry.function);
+        function.dead.insert(id.seq, Box::new(DeadLetter { row, payload }));
+        function.counts.dead += 1;
+    }
+
+    fn announce(&mut self, seq: Seq, at: Timestamp, accepted: &Accepted) {
+        self.feed.push(seq.get(), || FeedItem::Accepted {
+            seq,
+            at,
+            source: accepted.event.source().to_owned(),
+            id: accepted.event.id().to_owned(),
+            ty: accepted.event.ty().to_owned(),
+            subject: accepted.event.subject().map(str::to_owned),
+            functions: accepted.deliveries.iter().map(|d| d.function.clone()).collect(),
+        });
+    }
+}

@@ -1,0 +1,199 @@
+//! The workers: take a lease, run it, settle it. And the two tasks that only watch: timers, feed.
+//!
+//! Nothing polls. A worker sleeps until a delivery can run; workers wake each other while there
+//! is work for one more. Knows neither lanes nor records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
+use triphammer_model::{Delivery, Event, Seq};
+use triphammer_sandbox::{Call, InvokeError, Invoked, Sandbox};
+
+use crate::commit::{Attempt, Settled};
+use crate::core::{Core, Lease};
+use crate::queue::Payload;
+use crate::reads::Reader;
+
+/// Starts without an outcome after which a delivery is a dead letter.
+const STARTS_MAX: u8 = 3;
+/// How often a full disk is looked at again.
+const DISK_LOOK: Duration = Duration::from_secs(1);
+
+/// Runs deliveries until the host stops.
+pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>) {
+    loop {
+        let notified = core.work.notified();
+        tokio::pin!(notified);
+        // Listen before looking, or what becomes ready in between wakes nobody.
+        notified.as_mut().enable();
+        match core.lease() {
+            Some(lease) => run(&core, &sandbox, lease).await,
+            None if core.is_stopping() => return,
+            None => notified.await,
+        }
+    }
+}
+
+/// Makes ready what has come due, whenever something has.
+pub(crate) async fn timers(core: Arc<Core>) {
+    while !core.is_stopping() {
+        let next = core.release_due();
+        let blocked = !core.lock().log.may_dispatch();
+        let wait = match next {
+            _ if blocked => DISK_LOOK,
+            // A timer is late by less than a millisecond, and never early.
+            Some(due) => due.since(core.clock.now()).max(Duration::from_millis(1)),
+            None => Duration::from_secs(3600),
+        };
+        tokio::select! {
+            () = core.timer.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        if blocked {
+            core.work.notify_one();
+        }
+    }
+}
+
+/// Publishes what has happened, as soon as it is on disk.
+pub(crate) async fn feed(core: Arc<Core>) {
+    while !core.is_stopping() {
+        core.news.notified().await;
+        let last = core.lock().log.next_seq().get() - 1;
+        let Some(last) = Seq::new(last) else { continue };
+        if core.durable.wait(last).await.is_err() {
+            return;
+        }
+        core.lock().feed.publish(last.get());
+    }
+}
+
+async fn run(core: &Arc<Core>, sandbox: &Sandbox, mut lease: Lease) {
+    if lease.entry.recovered && !journal_start(core, &mut lease).await {
+        let error = InvokeError::Crashed { starts: u32::from(STARTS_MAX) };
+        let event = load(core, lease.entry.seq, &lease.entry.payload);
+        let Ok(event) = event else { return give_up(core, lease, "its event can't be read") };
+        let attempt = attempt(core, &lease, event);
+        core.settle(lease, attempt, failed(error));
+        return;
+    }
+    loop {
+        let event = match load(core, lease.entry.seq, &lease.entry.payload) {
+            Ok(event) => event,
+            Err(message) => return give_up(core, lease, &message),
+        };
+        let mut attempt = attempt(core, &lease, event.clone());
+        let validated = lease.entry.key.is_none();
+        let reader =
+            Arc::new(Reader::new(&core.state, Arc::clone(&attempt.space), validated));
+        let mut invoked = invoke(core, sandbox, &lease, event, &attempt, &reader).await;
+        attempt.reads = reader.take_noted();
+        attempt.elapsed = invoked.elapsed;
+        attempt.logs = std::mem::take(&mut invoked.logs);
+        attempt.logs_left_out = invoked.logs_left_out;
+        match core.settle(lease, attempt, invoked) {
+            Settled::Yes => return,
+            Settled::Conflict(again) => lease = again,
+        }
+    }
+}
+
+async fn invoke(
+    core: &Core,
+    sandbox: &Sandbox,
+    lease: &Lease,
+    event: Event,
+    attempt: &Attempt,
+    reader: &Arc<Reader>,
+) -> Invoked {
+    let revision = &lease.revision;
+    let delivery = Delivery {
+        id: lease.id(),
+        revision: revision.id,
+        attempt: lease.attempt(),
+        key: lease.entry.key.clone(),
+        accepted: lease.entry.accepted,
+        deadline: attempt.started.plus(revision.manifest.timeout),
+    };
+    let call = Call {
+        module: revision.module.clone(),
+        event,
+        idempotency_key: delivery.idempotency_key(&core.host_id),
+        delivery,
+        config: Arc::clone(&revision.config),
+        state: Arc::clone(reader) as _,
+        timeout: revision.manifest.timeout,
+        memory_bytes: revision.manifest.memory_bytes,
+    };
+    sandbox.invoke(call).await
+}
+
+fn attempt(core: &Core, lease: &Lease, event: Event) -> Attempt {
+    let space = Space::new(lease.revision.function.clone(), lease.entry.key.clone());
+    Attempt {
+        event,
+        space: Arc::new(space),
+        reads: Vec::new(),
+        started: core.clock.now(),
+        elapsed: Duration::ZERO,
+        logs: Vec::new(),
+        logs_left_out: 0,
+    }
+}
+
+fn failed(error: InvokeError) -> Invoked {
+    Invoked { result: Err(error), logs: Vec::new(), logs_left_out: 0, elapsed: Duration::ZERO }
+}
+
+/// Puts on disk that an attempt begins which may have ended the host before. False when it has
+/// begun too often, and the delivery is not to be run again.
+async fn journal_start(core: &Core, lease: &mut Lease) -> bool {
+    if lease.entry.starts >= STARTS_MAX {
+        return false;
+    }
+    lease.entry.starts += 1;
+    let at = core.clock.now();
+    let row = lease.entry.to_row(&lease.revision.function, RowStatus::Due(at));
+    let record = Record::Rows { at, why: RowChange::Started, rows: vec![row] };
+    let body = Body::encode(&record);
+    let appended = core.lock().log.append(body);
+    if let Ok((seq, location)) = appended {
+        core.history.note(seq, &record, location);
+        // A failed journal ends the process; the attempt may as well not begin.
+        if core.durable.wait(seq).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+    true
+}
+
+/// The event of a delivery: from memory, the log, or the checkpoint, in this order.
+pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, String> {
+    if let Some(event) = &payload.memory {
+        return Ok(event.clone());
+    }
+    if let Some(location) = payload.location {
+        let record = core.reader.read(location);
+        if let Ok(record) = record
+            && let Some(accepted) = record.events().1.get(payload.index as usize)
+        {
+            return Ok(accepted.event.clone());
+        }
+    }
+    match core.store.payload(seq) {
+        Ok(Some(pinned)) => Ok(pinned.accepted.event),
+        Ok(None) => Err(format!("event {seq} is neither in the log nor in the checkpoint")),
+        Err(error) => Err(format!("event {seq} can't be read: {error}")),
+    }
+}
+
+/// A delivery whose event can't be read: the host's fault, so it waits, and nothing is lost.
+fn give_up(core: &Core, lease: Lease, message: &str) {
+    tracing::error!(delivery = %lease.id(), message, "the event of a delivery can't be read");
+    let now = core.clock.now();
+    let mut inner = core.lock();
+    let due_before = inner.queue.next_due();
+    inner.queue.retry(lease.slot, now.plus(Duration::from_secs(60)), now);
+    core.wake(inner, due_before);
+}

@@ -1,0 +1,148 @@
+//! Why the pipeline refuses, one enum for each kind of request. Each code is stable and public.
+
+use std::time::Duration;
+
+use triphammer_model::{FunctionName, InvalidManifest, RevisionId};
+use triphammer_sandbox::ModuleError;
+
+/// Why events were not taken in. None of the batch was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    #[error("the event has {len} bytes, more than the {max} that this host takes")]
+    TooLarge { len: usize, max: usize },
+    #[error("the disk is nearly full: no events are taken in until there is room again")]
+    Disk { retry_after: Duration },
+    #[error("the host is stopping")]
+    Stopped,
+    #[error("the journal has failed, and the host is ending")]
+    Journal,
+}
+
+impl AcceptError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "event.too_large",
+            Self::Disk { .. } => "journal.disk_full",
+            Self::Stopped => "host.stopping",
+            Self::Journal => "journal.failed",
+        }
+    }
+}
+
+/// Why an operator's change was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    #[error("there is no function `{0}`")]
+    NoFunction(FunctionName),
+    #[error("function `{function}` has no revision {revision}")]
+    NoRevision { function: FunctionName, revision: RevisionId },
+    #[error("function `{0}` has no revision that was active before")]
+    NoPrevious(FunctionName),
+    #[error("function `{0}` has no active revision")]
+    NotActive(FunctionName),
+    #[error("{waiting} deliveries of `{function}` wait; let them finish, or discard them")]
+    Waiting { function: FunctionName, waiting: u64 },
+    #[error("the ordering key of `{function}` can't change while {waiting} deliveries wait")]
+    KeyChange { function: FunctionName, waiting: u64 },
+    #[error("revision {revision} of `{function}` can't be loaded: {message}")]
+    Load { function: FunctionName, revision: RevisionId, message: String },
+    #[error("a selection needs ids, or a function, status or code")]
+    EmptySelection,
+    #[error("{0}")]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Accept(#[from] AcceptError),
+}
+
+impl ChangeError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoFunction(_) => "function.not_found",
+            Self::NoRevision { .. } => "function.no_revision",
+            Self::NoPrevious(_) => "function.no_previous",
+            Self::NotActive(_) => "function.not_active",
+            Self::Waiting { .. } => "function.deliveries_wait",
+            Self::KeyChange { .. } => "function.key_change",
+            Self::Load { .. } => "function.load",
+            Self::EmptySelection => "delivery.no_selection",
+            Self::Query(error) => error.code(),
+            Self::Accept(error) => error.code(),
+        }
+    }
+}
+
+/// Why a module did not become a revision. The active one goes on serving.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    #[error(transparent)]
+    Module(#[from] ModuleError),
+    #[error(transparent)]
+    Manifest(#[from] InvalidManifest),
+    #[error("neither the deploy nor the manifest gives a name")]
+    NoName,
+    #[error("a weight of {0} is not enforced by this version: only 100 is")]
+    Weight(u32),
+    #[error("the config has {0}")]
+    Config(&'static str),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+impl DeployError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Module(error) => error.code(),
+            Self::Manifest(error) => error.code,
+            Self::NoName => "function.no_name",
+            Self::Weight(_) => "deploy.weight_unsupported",
+            Self::Config(_) => "deploy.config",
+            Self::Change(error) => error.code(),
+        }
+    }
+}
+
+/// Why a question about the past has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    #[error("`{0}` is not a cursor of this listing")]
+    Cursor(String),
+    #[error("the journal could not be read")]
+    Read(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl QueryError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Cursor(_) => "query.cursor",
+            Self::Read(_) => "journal.read",
+        }
+    }
+}
+
+/// Why the host does not want work at the moment.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotReady {
+    #[error("the disk is nearly full")]
+    Disk,
+    #[error("the journal has failed")]
+    Journal,
+    #[error("the host is stopping")]
+    Stopping,
+}
+
+/// Why the pipeline did not start. Nothing on disk was deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    #[error(transparent)]
+    Journal(#[from] triphammer_journal::OpenError),
+    #[error(transparent)]
+    Sandbox(#[from] triphammer_sandbox::SetupError),
+    #[error("the executor threads could not be started")]
+    Threads(#[source] std::io::Error),
+}

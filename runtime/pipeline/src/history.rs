@@ -1,0 +1,207 @@
+//! What happened: listings of events, and the whole story of one. Reads only what is on disk.
+
+use std::collections::BTreeMap;
+
+use triphammer_journal::{Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored};
+use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
+
+use crate::core::Core;
+use crate::error::QueryError;
+use crate::info::{
+    AttemptStory, DeliveryInfo, DeliveryStory, EventPage, EventQuery, EventSummary, Status, Story,
+};
+use crate::intake::nth;
+
+impl Core {
+    /// Newest first.
+    pub(crate) fn find_events(&self, query: &EventQuery) -> Result<EventPage, QueryError> {
+        let before_seq = match &query.cursor {
+            Some(cursor) => {
+                let seq = cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))?;
+                Some(seq)
+            }
+            None => None,
+        };
+        let page = self
+            .history
+            .query(&HistoryQuery {
+                ty: query.ty.clone(),
+                source: query.source.clone(),
+                subject: query.subject.clone(),
+                id: query.id.clone(),
+                after: query.after,
+                before: query.before,
+                before_seq,
+                limit: query.limit,
+            })
+            .map_err(read_error)?;
+        let events = page.events.into_iter().map(summary).collect();
+        Ok(EventPage { events, cursor: page.next.map(|seq| seq.to_string()) })
+    }
+
+    pub(crate) fn story(&self, seq: Seq) -> Result<Option<Story>, QueryError> {
+        let Some(found) = self.history.event(seq).map_err(read_error)? else { return Ok(None) };
+        let outcomes = self.history.outcomes(seq).map_err(read_error)?;
+        let mut deliveries: BTreeMap<FunctionName, DeliveryStory> = BTreeMap::new();
+        for delivery in &found.accepted.deliveries {
+            let info = new_delivery(seq, found.at, delivery);
+            deliveries
+                .insert(delivery.function.clone(), DeliveryStory { info, attempts: Vec::new() });
+        }
+        let mut children = Vec::new();
+        for stored in &outcomes {
+            tell(&mut deliveries, seq, stored, &mut children);
+        }
+        let mut story = Story {
+            seq,
+            accepted: found.at,
+            entrance: found.entrance,
+            hops: found.accepted.hops.0,
+            event: found.accepted.event,
+            parent: found.parent,
+            deliveries: deliveries.into_values().collect(),
+            children,
+        };
+        self.add_present(&mut story);
+        Ok(Some(story))
+    }
+
+    /// Deliveries that are not settled: their state now, and why.
+    fn add_present(&self, story: &mut Story) {
+        let inner = self.lock();
+        for delivery in &mut story.deliveries {
+            let id = &delivery.info.id;
+            let Some(function) = inner.queue.find(&id.function) else { continue };
+            if let Some(dead) = inner.queue.function(function).dead.get(&id.seq) {
+                delivery.info = inner.describe_dead(dead);
+                continue;
+            }
+            let settled = matches!(
+                delivery.info.status,
+                Status::Committed | Status::Dropped | Status::Expired
+            );
+            if settled {
+                continue;
+            }
+            let slot = inner
+                .queue
+                .entries()
+                .find(|(_, entry)| entry.seq == id.seq && entry.function == function)
+                .map(|(slot, _)| slot);
+            if let Some(slot) = slot {
+                delivery.info = inner.describe(slot);
+            }
+        }
+    }
+}
+
+fn read_error(error: impl std::error::Error + Send + Sync + 'static) -> QueryError {
+    QueryError::Read(Box::new(error))
+}
+
+fn summary(found: Found) -> EventSummary {
+    EventSummary { seq: found.seq, accepted: found.at, event: found.accepted.event }
+}
+
+fn new_delivery(seq: Seq, at: Timestamp, delivery: &NewDelivery) -> DeliveryInfo {
+    let dead = delivery.dead.clone();
+    DeliveryInfo {
+        id: DeliveryId { seq, function: delivery.function.clone() },
+        key: delivery.key.clone(),
+        status: if dead.is_some() { Status::Dead } else { Status::Ready },
+        attempts: 0,
+        accepted: at,
+        due: delivery.due,
+        reason: "accepted".into(),
+        error: dead,
+    }
+}
+
+/// Adds what one record says to the deliveries of event `seq`.
+fn tell(
+    deliveries: &mut BTreeMap<FunctionName, DeliveryStory>,
+    seq: Seq,
+    stored: &Stored,
+    children: &mut Vec<EventSummary>,
+) {
+    match &stored.record {
+        Record::Settle(settle) if settle.id.seq == seq => {
+            let Some(entry) = deliveries.get_mut(&settle.id.function) else { return };
+            tell_attempt(entry, stored.seq, settle);
+            let (offset, emitted) = stored.record.events();
+            for (index, accepted) in emitted.iter().enumerate() {
+                children.push(EventSummary {
+                    seq: nth(stored.seq, offset as usize + index),
+                    accepted: settle.at,
+                    event: accepted.event.clone(),
+                });
+            }
+        }
+        Record::Drop { ids, .. } => {
+            for id in ids.iter().filter(|id| id.seq == seq) {
+                if let Some(delivery) = deliveries.get_mut(&id.function) {
+                    delivery.info.status = Status::Dropped;
+                    delivery.info.reason = "dropped by an operator".into();
+                }
+            }
+        }
+        Record::Rows { rows, .. } => {
+            for row in rows.iter().filter(|row| row.id.seq == seq) {
+                if let Some(delivery) = deliveries.get_mut(&row.id.function) {
+                    delivery.info.status = Status::Ready;
+                    delivery.info.attempts = row.attempts;
+                    delivery.info.error = None;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn tell_attempt(delivery: &mut DeliveryStory, record: Seq, settle: &Settle) {
+    let info = &mut delivery.info;
+    info.attempts = settle.attempt;
+    let mut story = AttemptStory {
+        attempt: settle.attempt,
+        revision: settle.revision,
+        started: settle.started,
+        ended: settle.at,
+        outcome: "committed",
+        error: None,
+        logs: settle.logs.clone(),
+        logs_left_out: settle.logs_left_out,
+        writes: Vec::new(),
+        emitted: Vec::new(),
+        reply: None,
+    };
+    match &settle.outcome {
+        Outcome::Committed { writes, emitted, reply } => {
+            info.status = Status::Committed;
+            info.reason = format!("committed by {}", settle.revision);
+            info.due = None;
+            info.error = None;
+            story.writes.clone_from(writes);
+            story.emitted = (0..emitted.len()).map(|index| nth(record, index + 1)).collect();
+            story.reply.clone_from(reply);
+        }
+        Outcome::Retry { error, .. } => {
+            info.status = Status::Waiting;
+            story.outcome = "retry";
+            story.error = Some(error.clone());
+        }
+        Outcome::Dead { row } => {
+            info.status = Status::Dead;
+            info.error = row_error(&row.status);
+            story.outcome = "dead";
+            story.error = row_error(&row.status);
+        }
+    }
+    delivery.attempts.push(story);
+}
+
+fn row_error(status: &RowStatus) -> Option<ErrorInfo> {
+    match status {
+        RowStatus::Dead { error, .. } => Some(error.clone()),
+        RowStatus::Due(_) => None,
+    }
+}

@@ -1,0 +1,338 @@
+//! What the pipeline tells of itself: plain answers to the questions of a server. No behaviour.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use triphammer_journal::Entrance;
+use triphammer_model::{
+    DeliveryId, Digest, Effects, ErrorInfo, Event, FunctionName, LogLine, Manifest, OrderingKey,
+    Reply, RevisionId, Seq, StateWrite, Timestamp, TypePattern,
+};
+
+/// Proof that an event is on disk.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub seq: Seq,
+    pub id: String,
+    pub source: String,
+    /// Accepted before, as `seq`; nothing runs again.
+    pub duplicate: bool,
+    /// A duplicate with another payload than the first.
+    pub differs: bool,
+    /// The functions that it goes to; empty for a duplicate.
+    pub functions: Vec<FunctionName>,
+    /// Deliveries that are dead letters from the beginning, with the reason.
+    pub dead: Vec<(FunctionName, ErrorInfo)>,
+}
+
+/// What a sender that waits is told.
+#[derive(Clone, Debug)]
+pub struct Waited {
+    pub receipts: Vec<Receipt>,
+    /// By receipt; none when the time ran out first.
+    pub results: Option<Vec<Vec<DeliveryResult>>>,
+}
+
+/// How a delivery was settled.
+#[derive(Clone, Debug)]
+pub struct DeliveryResult {
+    pub function: FunctionName,
+    pub revision: Option<RevisionId>,
+    pub status: Status,
+    pub attempts: u32,
+    pub reply: Option<Reply>,
+    pub error: Option<ErrorInfo>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Status {
+    /// Can run as soon as a worker is free.
+    Ready,
+    Running,
+    /// For its time: a delay, or the wait before a retry.
+    Waiting,
+    /// Behind another delivery of its lane.
+    Blocked,
+    Committed,
+    Dead,
+    Dropped,
+    Expired,
+}
+
+impl Status {
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::Running,
+        Self::Waiting,
+        Self::Blocked,
+        Self::Committed,
+        Self::Dead,
+        Self::Dropped,
+        Self::Expired,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Blocked => "blocked",
+            Self::Committed => "committed",
+            Self::Dead => "dead",
+            Self::Dropped => "dropped",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// A module to become a revision.
+#[derive(Clone, Debug)]
+pub struct Deploy {
+    pub wasm: Bytes,
+    /// Overrides the module's own manifest, as JSON.
+    pub manifest: Option<String>,
+    /// The active revision's when none.
+    pub config: Option<BTreeMap<String, String>>,
+    pub activate: bool,
+    /// The share of a canary in percent; only 100 is enforced by this version.
+    pub weight: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Deployed {
+    pub name: FunctionName,
+    pub revision: RevisionId,
+    pub digest: Digest,
+    pub active: bool,
+    /// False when this module and config were a revision already.
+    pub created: bool,
+    pub manifest: Manifest,
+    pub warnings: Vec<String>,
+    /// What the module imports: all that it can reach.
+    pub imports: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FunctionInfo {
+    pub name: FunctionName,
+    pub active: Option<RevisionId>,
+    pub previous: Option<RevisionId>,
+    /// Since when, and why.
+    pub paused: Option<(Timestamp, String)>,
+    pub revisions: Vec<RevisionInfo>,
+    pub counts: Counts,
+}
+
+#[derive(Clone, Debug)]
+pub struct RevisionInfo {
+    pub id: RevisionId,
+    pub digest: Digest,
+    pub component_len: u64,
+    pub manifest: serde_json::Value,
+    pub config: BTreeMap<String, String>,
+    pub created: Timestamp,
+    pub active: bool,
+}
+
+/// Deliveries of one function. The first five are as of now, the rest since it was first deployed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    pub ready: u64,
+    pub running: u64,
+    pub waiting: u64,
+    pub blocked: u64,
+    pub dead: u64,
+    pub committed: u64,
+    pub dropped: u64,
+    pub retried: u64,
+}
+
+/// How a function is removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Remove {
+    /// Drop the deliveries that wait, instead of refusing.
+    pub discard: bool,
+    /// Delete its state too.
+    pub state: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Removed {
+    pub dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Replayed {
+    pub events: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct StateQuery {
+    /// Entries of this ordering key only; `Some(None)` is the space without a key.
+    pub key: Option<Option<OrderingKey>>,
+    pub prefix: String,
+    pub limit: usize,
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StateEntry {
+    pub key: Option<OrderingKey>,
+    pub name: String,
+    pub value: Bytes,
+    /// The record that wrote it.
+    pub seq: Seq,
+}
+
+#[derive(Clone, Debug)]
+pub struct StatePage {
+    pub entries: Vec<StateEntry>,
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    pub ty: Option<TypePattern>,
+    pub source: Option<String>,
+    pub subject: Option<String>,
+    pub id: Option<String>,
+    /// Accepted at this time or later.
+    pub after: Option<Timestamp>,
+    /// Accepted before this time.
+    pub before: Option<Timestamp>,
+    pub limit: usize,
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventSummary {
+    pub seq: Seq,
+    pub accepted: Timestamp,
+    pub event: Event,
+}
+
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    /// Newest first.
+    pub events: Vec<EventSummary>,
+    pub cursor: Option<String>,
+}
+
+/// All that is known of one event.
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub seq: Seq,
+    pub accepted: Timestamp,
+    pub entrance: Entrance,
+    pub hops: u16,
+    pub event: Event,
+    /// The delivery whose attempt emitted it.
+    pub parent: Option<DeliveryId>,
+    pub deliveries: Vec<DeliveryStory>,
+    pub children: Vec<EventSummary>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryStory {
+    pub info: DeliveryInfo,
+    pub attempts: Vec<AttemptStory>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AttemptStory {
+    pub attempt: u32,
+    pub revision: RevisionId,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    /// `committed`, `retry` or `dead`.
+    pub outcome: &'static str,
+    pub error: Option<ErrorInfo>,
+    pub logs: Vec<LogLine>,
+    pub logs_left_out: u32,
+    pub writes: Vec<StateWrite>,
+    pub emitted: Vec<Seq>,
+    pub reply: Option<Reply>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryInfo {
+    pub id: DeliveryId,
+    pub key: Option<OrderingKey>,
+    pub status: Status,
+    /// Attempts so far, the running one not included.
+    pub attempts: u32,
+    pub accepted: Timestamp,
+    /// When it may run, while it waits.
+    pub due: Option<Timestamp>,
+    /// Why it is where it is, as a sentence.
+    pub reason: String,
+    pub error: Option<ErrorInfo>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryQuery {
+    pub status: Option<Status>,
+    pub function: Option<FunctionName>,
+    /// The code of the error, for dead letters.
+    pub code: Option<String>,
+    pub limit: usize,
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeliveryPage {
+    pub deliveries: Vec<DeliveryInfo>,
+    pub cursor: Option<String>,
+}
+
+/// Which deliveries an operator means.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    Ids(Vec<DeliveryId>),
+    Filter { function: Option<FunctionName>, status: Option<Status>, code: Option<String> },
+}
+
+/// An attempt whose effects are shown and thrown away.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// None for a module that is not deployed.
+    pub revision: Option<RevisionId>,
+    pub manifest: Manifest,
+    pub result: Result<Effects, ErrorInfo>,
+    pub logs: Vec<LogLine>,
+    pub logs_left_out: u32,
+    pub elapsed: Duration,
+}
+
+/// Counters since the start, and gauges as of now.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    pub accepted: u64,
+    pub duplicates: u64,
+    pub committed: u64,
+    pub retried: u64,
+    pub dead: u64,
+    pub dropped: u64,
+    /// Attempts run again because what they read had changed.
+    pub conflicts: u64,
+    pub ready_now: u64,
+    pub running_now: u64,
+    pub waiting_now: u64,
+    pub blocked_now: u64,
+    pub dead_now: u64,
+    pub journal_syncs: u64,
+    pub journal_bytes: u64,
+    pub journal_batches: u64,
+    /// The highest sequence number that is on disk.
+    pub durable_seq: u64,
+    pub disk_free_bytes: u64,
+    /// Payloads of waiting events in memory.
+    pub payload_bytes: u64,
+    pub dedup_window: Duration,
+    pub dedup_entries: u64,
+}

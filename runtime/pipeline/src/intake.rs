@@ -1,0 +1,227 @@
+//! Events from outside: deduplicated, routed, recorded. Knows no HTTP, and no attempt.
+//!
+//! All of a batch is taken in, or nothing is. What can be done without the lock is done before
+//! it; under the lock it is checked that nothing has changed meanwhile, and if so the work is
+//! done again with what is now known.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use triphammer_journal::{Accept, Accepted, Body, DedupEntry, Entrance, Record};
+use triphammer_model::{Event, Hops, Seq, Timestamp};
+
+use crate::core::{Core, Numbered};
+use crate::error::AcceptError;
+use crate::info::Receipt;
+use crate::route::RouteTable;
+use crate::waiters::NewsSender;
+
+/// What is known of one event of the batch.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    New,
+    /// Accepted before.
+    Before { seq: Seq, differs: bool },
+    /// The same as an earlier one of this batch.
+    Within { first: usize, differs: bool },
+}
+
+/// A batch on its way in.
+struct Batch<'a> {
+    entrance: &'a Entrance,
+    events: &'a [Event],
+    marks: Vec<DedupEntry>,
+    known: Vec<Known>,
+}
+
+/// How a try under the lock ended.
+enum Try {
+    /// The batch is in the log: the first new event's number, if there is a new one.
+    Done(Option<Seq>),
+    /// Something has changed: prepare again.
+    Again,
+}
+
+/// How long a sender is asked to wait when the disk is full.
+const DISK_RETRY_AFTER: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Takes in all the events or none, and answers when they are on disk.
+    pub(crate) async fn accept(
+        &self,
+        entrance: &Entrance,
+        events: &[Event],
+        news: Option<&NewsSender>,
+    ) -> Result<Vec<Receipt>, AcceptError> {
+        for event in events {
+            let len = event.as_bytes().len();
+            if len > self.event_bytes_max {
+                return Err(AcceptError::TooLarge { len, max: self.event_bytes_max });
+            }
+        }
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = self.batch(entrance, events);
+        let (first, record) = loop {
+            let table = self.routes();
+            let at = self.clock.now();
+            let record = batch.record(&table, at);
+            let body = batch.has_new().then(|| Body::encode(&record));
+            match self.try_accept(&mut batch, &table, at, &record, body, news)? {
+                Try::Done(first) => break (first, record),
+                Try::Again => {}
+            }
+        };
+        let receipts = batch.receipts(first, &record);
+        // A duplicate may be of an event that is not on disk yet: the highest number covers both.
+        if let Some(last) = receipts.iter().map(|receipt| receipt.seq).max() {
+            self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
+        }
+        Ok(receipts)
+    }
+
+    fn batch<'a>(&self, entrance: &'a Entrance, events: &'a [Event]) -> Batch<'a> {
+        let mark = |event: &Event| self.fingerprint.entry(entrance, event);
+        let marks: Vec<DedupEntry> = events.iter().map(mark).collect();
+        let mut known = vec![Known::New; events.len()];
+        if events.len() > 1 {
+            let mut seen: HashMap<[u8; 16], usize> = HashMap::with_capacity(events.len());
+            for (index, mark) in marks.iter().enumerate() {
+                let first = *seen.entry(mark.id).or_insert(index);
+                if first != index {
+                    let differs = marks[first].payload != mark.payload;
+                    known[index] = Known::Within { first, differs };
+                }
+            }
+        }
+        Batch { entrance, events, marks, known }
+    }
+
+    fn try_accept(
+        &self,
+        batch: &mut Batch<'_>,
+        table: &RouteTable,
+        at: Timestamp,
+        record: &Record,
+        body: Option<Body>,
+        news: Option<&NewsSender>,
+    ) -> Result<Try, AcceptError> {
+        let mut inner = self.lock();
+        if self.is_stopping() {
+            return Err(AcceptError::Stopped);
+        }
+        if inner.routes_version != table.version {
+            return Ok(Try::Again);
+        }
+        let mut found = false;
+        for (mark, known) in batch.marks.iter().zip(&mut batch.known) {
+            if let (Known::New, Some(hit)) = (*known, inner.dedup.lookup(&mark.id)) {
+                *known = Known::Before { seq: hit.seq, differs: hit.payload != mark.payload };
+                found = true;
+            }
+        }
+        if found {
+            return Ok(Try::Again);
+        }
+        let due_before = inner.queue.next_due();
+        let now = self.clock.now();
+        if due_before.is_some_and(|due| due <= now) {
+            // What has come due was there before what is accepted now.
+            inner.queue.release_due(now);
+        }
+        let (_, events) = record.events();
+        inner.totals.duplicates += (batch.events.len() - events.len()) as u64;
+        let mut first = None;
+        if let Some(body) = body {
+            if !inner.log.may_accept() {
+                return Err(AcceptError::Disk { retry_after: DISK_RETRY_AFTER });
+            }
+            let (seq, location) = inner.log.append(body).map_err(|_| AcceptError::Journal)?;
+            first = Some(seq);
+            self.history.note(seq, record, location);
+            for (index, accepted) in events.iter().enumerate() {
+                let seq = nth(seq, index);
+                if let Some(news) = news {
+                    inner.waiters.watch(seq, news.clone());
+                }
+                let index = index as u32;
+                inner.admit(&Numbered { seq, location, index, accepted }, at, now);
+            }
+        }
+        if let Some(news) = news {
+            for known in &batch.known {
+                if let Known::Before { seq, .. } = known {
+                    inner.waiters.watch(*seq, news.clone());
+                }
+            }
+        }
+        self.wake(inner, due_before);
+        Ok(Try::Done(first))
+    }
+}
+
+/// The number `index` places after `first`.
+pub(crate) fn nth(first: Seq, index: usize) -> Seq {
+    match Seq::new(first.get() + index as u64) {
+        Some(seq) => seq,
+        None => unreachable!("a sum of a number above zero is above zero"),
+    }
+}
+
+impl Batch<'_> {
+    fn has_new(&self) -> bool {
+        self.known.iter().any(|known| matches!(known, Known::New))
+    }
+
+    /// The record of what is new in the batch.
+    fn record(&self, table: &RouteTable, at: Timestamp) -> Record {
+        let all = self.events.iter().zip(&self.marks).zip(&self.known);
+        let events = all
+            .filter(|(_, known)| matches!(known, Known::New))
+            .map(|((event, mark), _)| Accepted {
+                event: event.clone(),
+                hops: Hops(0),
+                dedup: Some(*mark),
+                deliveries: table.route(event, None),
+            })
+            .collect();
+        Record::Accept(Accept { at, entrance: self.entrance.clone(), events })
+    }
+
+    fn receipts(&self, first: Option<Seq>, record: &Record) -> Vec<Receipt> {
+        let mut receipts: Vec<Receipt> = Vec::with_capacity(self.events.len());
+        let mut new = record.events().1.iter().enumerate();
+        for (event, known) in self.events.iter().zip(&self.known) {
+            let receipt = |seq, differs| Receipt {
+                seq,
+                id: event.id().to_owned(),
+                source: event.source().to_owned(),
+                duplicate: true,
+                differs,
+                functions: Vec::new(),
+                dead: Vec::new(),
+            };
+            receipts.push(match *known {
+                Known::Before { seq, differs } => receipt(seq, differs),
+                Known::Within { first, differs } => receipt(receipts[first].seq, differs),
+                Known::New => {
+                    let (Some(first), Some((index, accepted))) = (first, new.next()) else {
+                        unreachable!("each new event is in the record, which was appended")
+                    };
+                    let deliveries = &accepted.deliveries;
+                    Receipt {
+                        duplicate: false,
+                        functions: deliveries.iter().map(|d| d.function.clone()).collect(),
+                        dead: deliveries
+                            .iter()
+                            .filter_map(|d| Some((d.function.clone(), d.dead.clone()?)))
+                            .collect(),
+                        ..receipt(nth(first, index), false)
+                    }
+                }
+            });
+        }
+        receipts
+    }
+}

@@ -1,0 +1,395 @@
+//! The pipeline as its users see it: open it, give it events and functions, ask it questions.
+//! Only puts the parts together; each part decides for itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{broadcast, mpsc};
+use triphammer_journal::Entrance;
+use triphammer_model::{Event, FunctionName, Limits, RevisionId, Seq};
+
+use crate::core::Core;
+use crate::deploy::Deployer;
+use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
+use crate::feed::FeedItem;
+use crate::info::{
+    Counts, DeliveryPage, DeliveryQuery, DeliveryResult, Deploy, Deployed, DryRun, EventPage,
+    EventQuery, FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry,
+    StatePage, StateQuery, Stats, Status, Story, Waited,
+};
+use crate::open::{Engine, open};
+use crate::waiters::News;
+
+/// How the pipeline is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    pub limits: Limits,
+    /// Threads that run functions.
+    pub workers: usize,
+    /// Attempts that run at the same time, over all functions.
+    pub attempts_max: usize,
+    /// An event, attributes and payload, in bytes.
+    pub event_bytes_max: usize,
+    /// How long a sender's repetition is known.
+    pub dedup_window: Duration,
+    /// What is spent on knowing it, in bytes on disk.
+    pub dedup_bytes: u64,
+    /// How long settled events are kept.
+    pub retention_age: Duration,
+    /// What is spent on keeping them, in bytes on disk.
+    pub retention_bytes: u64,
+    /// Payloads of waiting events in memory; more are read back when they run.
+    pub payload_bytes_max: u64,
+    /// Committed state in memory, in bytes; the rest is read from the checkpoint.
+    pub state_cache_bytes: u64,
+    /// How much of the log a restart may have to read, in bytes.
+    pub checkpoint_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("triphammer-data"),
+            limits: Limits::default(),
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            attempts_max: 256,
+            event_bytes_max: 1 << 20,
+            dedup_window: Duration::from_secs(24 * 3600),
+            dedup_bytes: 256 << 20,
+            retention_age: Duration::from_secs(7 * 24 * 3600),
+            retention_bytes: 4 << 30,
+            payload_bytes_max: 32 << 20,
+            state_cache_bytes: 64 << 20,
+            checkpoint_bytes: 128 << 20,
+        }
+    }
+}
+
+/// A handle to the pipeline; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    core: Arc<Core>,
+    deployer: Arc<Deployer>,
+}
+
+/// The threads of a pipeline. They end with [`Running::shutdown`].
+#[derive(Debug)]
+pub struct Running {
+    engine: Engine,
+}
+
+impl Running {
+    /// Lets running attempts finish for at most `grace`, checkpoints, and ends all threads.
+    /// Attempts that take longer are given up: their deliveries run again at the next start.
+    pub fn shutdown(self, grace: Duration) {
+        self.engine.shutdown(grace);
+    }
+
+    /// Resolves with the reason when the journal fails: the process has to end.
+    pub fn failed(&mut self) -> impl Future<Output = String> + use<'_> {
+        self.engine.failed()
+    }
+}
+
+impl Pipeline {
+    /// Opens the data directory, brings back what was open, and starts working. Blocks.
+    pub fn open(options: &Options) -> Result<(Self, Running), OpenError> {
+        let (core, deployer, engine) = open(options)?;
+        Ok((Self { core, deployer }, Running { engine }))
+    }
+
+    /// Takes in all the events or none; resolves when they are on disk.
+    pub async fn accept(
+        &self,
+        entrance: Entrance,
+        events: Vec<Event>,
+    ) -> Result<Vec<Receipt>, AcceptError> {
+        self.core.accept(&entrance, &events, None).await
+    }
+
+    /// The same, then waits until every delivery of these events has settled, those of
+    /// duplicates included, or `wait` has passed.
+    pub async fn accept_and_wait(
+        &self,
+        entrance: Entrance,
+        events: Vec<Event>,
+        wait: Duration,
+    ) -> Result<Waited, AcceptError> {
+        let (sender, mut news) = mpsc::unbounded_channel();
+        let receipts = self.core.accept(&entrance, &events, Some(&sender)).await?;
+        let results = tokio::time::timeout(wait, self.results(&receipts, &mut news)).await;
+        drop(news);
+        let mut inner = self.core.lock();
+        receipts.iter().for_each(|receipt| inner.waiters.forget(receipt.seq));
+        drop(inner);
+        Ok(Waited { receipts, results: results.ok().flatten() })
+    }
+
+    async fn results(
+        &self,
+        receipts: &[Receipt],
+        news: &mut mpsc::UnboundedReceiver<News>,
+    ) -> Option<Vec<Vec<DeliveryResult>>> {
+        let mut known: BTreeMap<Seq, BTreeMap<FunctionName, Option<DeliveryResult>>> =
+            BTreeMap::new();
+        for receipt in receipts {
+            let expected = if receipt.duplicate {
+                self.past(receipt.seq)?
+            } else {
+                receipt.functions.iter().map(|name| (name.clone(), None)).collect()
+            };
+            known.entry(receipt.seq).or_insert(expected);
+        }
+        while known.values().flatten().any(|(_, result)| result.is_none()) {
+            let News { event, record, result } = news.recv().await?;
+            self.core.durable.wait(record).await.ok()?;
+            if let Some(results) = known.get_mut(&event) {
+                results.insert(result.function.clone(), Some(result));
+            }
+        }
+        let of = |r: &Receipt| known[&r.seq].values().flatten().cloned().collect();
+        Some(receipts.iter().map(of).collect())
+    }
+
+    /// What is on record of an earlier event's deliveries; none for those still open.
+    fn past(&self, seq: Seq) -> Option<BTreeMap<FunctionName, Option<DeliveryResult>>> {
+        let story = self.core.story(seq).ok()??;
+        let result = |delivery: crate::info::DeliveryStory| {
+            let info = delivery.info;
+            let settled =
+                matches!(info.status, Status::Committed | Status::Dead | Status::Dropped);
+            let last = delivery.attempts.last();
+            let result = settled.then(|| DeliveryResult {
+                function: info.id.function.clone(),
+                revision: last.map(|attempt| attempt.revision),
+                status: info.status,
+                attempts: info.attempts,
+                reply: last.and_then(|attempt| attempt.reply.clone()),
+                error: info.error,
+            });
+            (info.id.function, result)
+        };
+        Some(story.deliveries.into_iter().map(result).collect())
+    }
+
+    /// Makes a module a revision, under its own name when none is given.
+    pub async fn deploy(
+        &self,
+        name: Option<FunctionName>,
+        deploy: Deploy,
+    ) -> Result<Deployed, DeployError> {
+        self.deployer.deploy(name, deploy).await
+    }
+
+    /// By name.
+    pub fn functions(&self) -> Vec<FunctionInfo> {
+        self.core.function_infos()
+    }
+
+    pub fn function(&self, name: &FunctionName) -> Option<FunctionInfo> {
+        self.core.function_info(name)
+    }
+
+    /// Makes an earlier revision the active one again, or a later one that was not yet.
+    pub async fn activate(
+        &self,
+        name: &FunctionName,
+        revision: RevisionId,
+    ) -> Result<FunctionInfo, ChangeError> {
+        self.deployer.activate(name, |_| Some(revision)).await?;
+        self.info(name)
+    }
+
+    /// Makes the revision active that was before the present one.
+    pub async fn rollback(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
+        self.deployer.activate(name, |definition| definition.previous).await?;
+        self.info(name)
+    }
+
+    /// Its deliveries wait until it is resumed, whatever is deployed or restarted meanwhile.
+    pub async fn pause(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
+        self.deployer.set_paused(name, Some("paused by an operator".into())).await?;
+        self.info(name)
+    }
+
+    pub async fn resume(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
+        self.deployer.set_paused(name, None).await?;
+        self.info(name)
+    }
+
+    pub async fn remove(
+        &self,
+        name: &FunctionName,
+        how: Remove,
+    ) -> Result<Removed, ChangeError> {
+        Ok(Removed { dropped: self.deployer.remove(name, how).await? })
+    }
+
+    /// Runs an event through the active revision and keeps nothing of it.
+    pub async fn test(&self, name: &FunctionName, event: Event) -> Result<DryRun, ChangeError> {
+        self.deployer.test(name, event).await
+    }
+
+    /// The same for a module that is not deployed.
+    pub async fn test_module(
+        &self,
+        wasm: Bytes,
+        config: BTreeMap<String, String>,
+        event: Event,
+    ) -> Result<DryRun, DeployError> {
+        self.deployer.test_module(wasm, config, event).await
+    }
+
+    /// Committed state that is on disk.
+    pub async fn state(
+        &self,
+        name: &FunctionName,
+        query: &StateQuery,
+    ) -> Result<StatePage, ChangeError> {
+        if self.core.function_info(name).is_none() {
+            return Err(ChangeError::NoFunction(name.clone()));
+        }
+        let after = query.cursor.as_ref().map(|cursor| {
+            cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))
+        });
+        let after = after.transpose()?;
+        let key = query.key.as_ref().map(Option::as_ref);
+        let list = self
+            .core
+            .state
+            .list(name, key, &query.prefix, after.as_ref(), query.limit)
+            .map_err(|error| QueryError::Read(Box::new(error)))?;
+        if let Some(last) = list.entries.iter().map(|entry| entry.seq).max() {
+            self.core.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
+        }
+        let entry = |e: triphammer_journal::StateListEntry| StateEntry {
+            key: e.key,
+            name: e.name,
+            value: e.value,
+            seq: e.seq,
+        };
+        let entries = list.entries.into_iter().map(entry).collect();
+        Ok(StatePage { entries, cursor: list.next.map(|next| next.to_string()) })
+    }
+
+    /// Newest first.
+    pub async fn events(&self, query: EventQuery) -> Result<EventPage, QueryError> {
+        let core = Arc::clone(&self.core);
+        blocking(move || core.find_events(&query)).await
+    }
+
+    /// All that is known of one event.
+    pub async fn event(&self, seq: Seq) -> Result<Option<Story>, QueryError> {
+        let core = Arc::clone(&self.core);
+        blocking(move || core.story(seq)).await
+    }
+
+    /// Events of the past for one function again, as new events.
+    pub async fn replay(
+        &self,
+        query: EventQuery,
+        function: &FunctionName,
+    ) -> Result<Replayed, ChangeError> {
+        Ok(Replayed { events: self.core.replay(query, None, function).await? })
+    }
+
+    /// One event of the past again.
+    pub async fn replay_one(
+        &self,
+        seq: Seq,
+        function: &FunctionName,
+    ) -> Result<Replayed, ChangeError> {
+        let events = self.core.replay(EventQuery::default(), Some(seq), function).await?;
+        Ok(Replayed { events })
+    }
+
+    pub fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, QueryError> {
+        self.core.find_deliveries(query)
+    }
+
+    /// Reopens dead letters; answers how many.
+    pub async fn redrive(&self, selection: &Selection) -> Result<u64, ChangeError> {
+        self.core.redrive(selection).await
+    }
+
+    /// Gives deliveries up; answers how many.
+    pub async fn drop_deliveries(&self, selection: &Selection) -> Result<u64, ChangeError> {
+        self.core.drop_deliveries(selection).await
+    }
+
+    /// What happens from now on, once it is on disk. A slow listener loses the oldest.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<FeedItem>> {
+        self.core.lock().feed.subscribe()
+    }
+
+    pub fn stats(&self) -> Stats {
+        let core = &self.core;
+        let inner = core.lock();
+        let totals = inner.totals;
+        let mut now = Counts::default();
+        for function in inner.queue.functions() {
+            now.ready += function.counts.ready;
+            now.running += function.counts.running;
+            now.waiting += function.counts.waiting;
+            now.blocked += function.counts.blocked;
+            now.dead += function.counts.dead;
+        }
+        let log = inner.log.counters();
+        let stats = Stats {
+            accepted: totals.accepted,
+            duplicates: totals.duplicates,
+            committed: totals.committed,
+            retried: totals.retried,
+            dead: totals.dead,
+            dropped: totals.dropped,
+            conflicts: core.conflicts.load(Ordering::Relaxed),
+            ready_now: now.ready,
+            running_now: now.running,
+            waiting_now: now.waiting,
+            blocked_now: now.blocked,
+            dead_now: now.dead,
+            journal_syncs: log.syncs,
+            journal_bytes: log.bytes,
+            journal_batches: log.batches,
+            durable_seq: core.durable.position(),
+            disk_free_bytes: log.disk_free_bytes,
+            payload_bytes: inner.queue.payload_bytes(),
+            dedup_window: inner.dedup.window_in_force(core.clock.now()),
+            dedup_entries: inner.dedup.entries(),
+        };
+        drop(inner);
+        stats
+    }
+
+    /// Whether events can be taken in at the moment.
+    pub fn readiness(&self) -> Result<(), NotReady> {
+        if self.core.is_stopping() {
+            return Err(NotReady::Stopping);
+        }
+        let inner = self.core.lock();
+        if inner.log.is_failed() {
+            return Err(NotReady::Journal);
+        }
+        if inner.log.may_accept() { Ok(()) } else { Err(NotReady::Disk) }
+    }
+
+    fn info(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
+        self.core.function_info(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))
+    }
+}
+
+/// Runs what reads the disk where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+) -> Result<T, QueryError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(QueryError::Read(Box::new(error))),
+    }
+}

@@ -1,0 +1,191 @@
+//! What was open when the host stopped: from the checkpoint's rows, then the log after it.
+//!
+//! Nothing is routed again: the records say which deliveries there are. Entries go straight into
+//! the queue's memory, and into their lanes only at the end, in the order of their lanes.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use triphammer_journal::{
+    Accepted, Counters, Definition, DeliveryRow, Outcome, PayloadRef, Record, RowStatus, Stored,
+};
+use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
+
+use crate::intake::nth;
+use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
+use crate::slab::Slot;
+
+/// The queue and the definitions, as they come back.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    queue: Queue,
+    open: HashMap<(Seq, FnId), (Slot, Timestamp), RandomState>,
+    definitions: HashMap<FunctionName, Definition>,
+    counters: Counters,
+    latest: Timestamp,
+    /// Records after the checkpoint: none after a clean stop.
+    replayed: u64,
+}
+
+/// What has come back.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) queue: Queue,
+    pub(crate) definitions: HashMap<FunctionName, Definition>,
+    /// Of the newest record.
+    pub(crate) latest: Timestamp,
+}
+
+impl Recovery {
+    pub(crate) fn new(
+        queue: Queue,
+        definitions: Vec<(FunctionName, Definition)>,
+        counters: Counters,
+    ) -> Self {
+        Self {
+            queue,
+            open: HashMap::default(),
+            definitions: definitions.into_iter().collect(),
+            counters,
+            latest: Timestamp::default(),
+            replayed: 0,
+        }
+    }
+
+    /// A row of the checkpoint.
+    pub(crate) fn row(&mut self, row: &DeliveryRow, payload: PayloadRef) {
+        let payload = Payload { memory: None, location: payload.location, index: payload.index };
+        self.set(row, payload);
+    }
+
+    /// A record after the checkpoint.
+    pub(crate) fn replay(&mut self, stored: &Stored) {
+        self.replayed += 1;
+        self.counters.add(stored);
+        match &stored.record {
+            Record::Accept(accept) => self.admit(stored, accept.at),
+            Record::Settle(settle) => {
+                self.saw(settle.at);
+                match &settle.outcome {
+                    Outcome::Committed { .. } => {
+                        self.take(&settle.id);
+                        self.admit(stored, settle.at);
+                    }
+                    Outcome::Retry { row, .. } | Outcome::Dead { row } => self.update(row),
+                }
+            }
+            Record::Rows { at, rows, .. } => {
+                self.saw(*at);
+                rows.iter().for_each(|row| self.update(row));
+            }
+            Record::Drop { at, ids } => {
+                self.saw(*at);
+                for id in ids {
+                    self.take(id);
+                }
+            }
+            Record::Define { at, name, definition } => {
+                self.saw(*at);
+                self.definitions.insert(name.clone(), definition.clone());
+            }
+            Record::WipeState { at, .. } => self.saw(*at),
+        }
+    }
+
+    /// Puts every delivery into its lane, in order. After an unclean stop each is marked, because
+    /// its attempt may have been what stopped the host.
+    pub(crate) fn finish(mut self, now: Timestamp) -> Recovered {
+        let mut slots: Vec<(Slot, Timestamp)> = self.open.into_values().collect();
+        let queue = &mut self.queue;
+        slots.sort_unstable_by_key(|(slot, _)| {
+            let entry = queue.entry(*slot);
+            (entry.entered, entry.order, entry.seq)
+        });
+        let unclean = self.replayed > 0;
+        for (slot, due) in slots {
+            queue.entry_mut(slot).recovered = unclean;
+            queue.insert_placed(slot, due, now);
+        }
+        for (name, counted) in &self.counters.functions {
+            let id = queue.function_id(name);
+            let counts = &mut queue.function_mut(id).counts;
+            counts.committed = counted.committed;
+            counts.dropped = counted.dropped;
+            counts.retried = counted.retried;
+        }
+        Recovered { queue: self.queue, definitions: self.definitions, latest: self.latest }
+    }
+
+    fn saw(&mut self, at: Timestamp) {
+        self.latest = self.latest.max(at);
+    }
+
+    fn admit(&mut self, stored: &Stored, at: Timestamp) {
+        self.saw(at);
+        let (offset, events) = stored.record.events();
+        for (index, accepted) in events.iter().enumerate() {
+            let seq = nth(stored.seq, offset as usize + index);
+            let location = Some(stored.location);
+            let payload = Payload { memory: None, location, index: index as u32 };
+            self.admit_one(seq, accepted, at, &payload);
+        }
+    }
+
+    fn admit_one(&mut self, seq: Seq, accepted: &Accepted, at: Timestamp, payload: &Payload) {
+        for delivery in &accepted.deliveries {
+            let due = delivery.due.unwrap_or(at);
+            let status = match &delivery.dead {
+                Some(error) => RowStatus::Dead { at, error: error.clone() },
+                None => RowStatus::Due(due),
+            };
+            let row = DeliveryRow {
+                id: DeliveryId { seq, function: delivery.function.clone() },
+                key: delivery.key.clone(),
+                hops: accepted.hops,
+                accepted: at,
+                entered: at.max(due),
+                order: seq,
+                attempts: 0,
+                starts: 0,
+                status,
+            };
+            self.set(&row, payload.clone());
+        }
+    }
+
+    /// A delivery's row, written again.
+    fn update(&mut self, row: &DeliveryRow) {
+        if let Some(payload) = self.take(&row.id) {
+            self.set(row, payload);
+        }
+    }
+
+    fn set(&mut self, row: &DeliveryRow, payload: Payload) {
+        let function = self.queue.function_id(&row.id.function);
+        match &row.status {
+            RowStatus::Due(due) => {
+                let entry = Entry::from_row(row, function, payload);
+                let slot = self.queue.place(entry);
+                self.open.insert((row.id.seq, function), (slot, *due));
+            }
+            RowStatus::Dead { .. } => {
+                let letter = Box::new(DeadLetter { row: row.clone(), payload });
+                let queue = self.queue.function_mut(function);
+                queue.dead.insert(row.id.seq, letter);
+                queue.counts.dead += 1;
+            }
+        }
+    }
+
+    /// Takes a delivery out, open or dead, and says where its event is.
+    fn take(&mut self, id: &DeliveryId) -> Option<Payload> {
+        let function = self.queue.find(&id.function)?;
+        if let Some((slot, _)) = self.open.remove(&(id.seq, function)) {
+            return self.queue.unplace(slot).map(|entry| entry.payload);
+        }
+        let queue = self.queue.function_mut(function);
+        let letter = queue.dead.remove(&id.seq)?;
+        queue.counts.dead -= 1;
+        Some(letter.payload)
+    }
+}

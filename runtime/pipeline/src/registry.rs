@@ -1,0 +1,102 @@
+//! What the functions are: their definitions, and the active revision of each, loaded. Knows
+//! nothing of deliveries or of the journal.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use triphammer_journal::{Definition, RevisionDef};
+use triphammer_model::{
+    FunctionName, InvalidManifest, Limits, Manifest, RevisionId, Timestamp,
+};
+use triphammer_sandbox::Module;
+
+use crate::info::RevisionInfo;
+use crate::route::RouteTable;
+
+/// A revision that can run. It never changes: a deploy swaps the pointer, and an attempt in
+/// flight keeps the revision that it started with.
+#[derive(Debug)]
+pub(crate) struct Revision {
+    pub(crate) function: FunctionName,
+    pub(crate) id: RevisionId,
+    pub(crate) manifest: Manifest,
+    pub(crate) config: Arc<BTreeMap<String, String>>,
+    pub(crate) module: Module,
+}
+
+/// A function as the host runs it.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) definition: Definition,
+    /// The active revision; none when there is none, or it could not be loaded.
+    pub(crate) active: Option<Arc<Revision>>,
+    /// Why the active revision could not be loaded.
+    pub(crate) broken: Option<String>,
+    /// Since when every attempt has failed by a fault of the host's own.
+    pub(crate) host_faults_since: Option<Timestamp>,
+}
+
+impl Function {
+    pub(crate) fn new(definition: Definition, active: Option<Arc<Revision>>) -> Self {
+        Self { definition, active, broken: None, host_faults_since: None }
+    }
+
+    pub(crate) fn is_runnable(&self) -> bool {
+        self.active.is_some() && self.definition.paused.is_none()
+    }
+
+    pub(crate) fn concurrency(&self) -> u32 {
+        self.active.as_ref().map_or(1, |revision| revision.manifest.concurrency)
+    }
+
+    /// Since when and why it is paused, by an operator or because it could not be loaded.
+    pub(crate) fn paused(&self) -> Option<(Timestamp, String)> {
+        let paused = self.definition.paused.as_ref().map(|p| (p.at, p.reason.clone()));
+        let broken = || self.broken.as_ref().map(|why| (Timestamp::default(), why.clone()));
+        paused.or_else(broken)
+    }
+
+    pub(crate) fn revision_infos(&self) -> Vec<RevisionInfo> {
+        let active = self.definition.active;
+        let info = |def: &RevisionDef| RevisionInfo {
+            id: def.id,
+            digest: def.digest,
+            component_len: def.component_len,
+            manifest: serde_json::from_str(&def.manifest).unwrap_or_default(),
+            config: def.config.clone(),
+            created: def.created,
+            active: active == Some(def.id),
+        };
+        self.definition.revisions.iter().map(info).collect()
+    }
+}
+
+pub(crate) type Functions = HashMap<FunctionName, Function>;
+
+/// The table of all that is active now. A paused function still gets its events, and a function
+/// whose module could not be loaded does too: only its operator ends a subscription.
+pub(crate) fn routes(functions: &Functions, version: u64, limits: &Limits) -> RouteTable {
+    let mut table = RouteTable::new(version);
+    for (name, function) in functions {
+        let Some(manifest) = active_manifest(&function.definition, limits) else { continue };
+        if let Ok(manifest) = manifest {
+            table.add(name, &manifest.on, manifest.key.as_ref());
+        }
+    }
+    table
+}
+
+/// The manifest of the active revision, if there is one.
+pub(crate) fn active_manifest(
+    definition: &Definition,
+    limits: &Limits,
+) -> Option<Result<Manifest, InvalidManifest>> {
+    let active = definition.active?;
+    let def = definition.revisions.iter().find(|def| def.id == active)?;
+    Some(Manifest::from_json(&def.manifest, limits))
+}
+
+/// Finds a revision's definition.
+pub(crate) fn find_revision(definition: &Definition, id: RevisionId) -> Option<&RevisionDef> {
+    definition.revisions.iter().find(|def| def.id == id)
+}

@@ -1,0 +1,180 @@
+//! Which functions an event goes to, and under which ordering key. Knows nothing of deliveries
+//! that exist, nor of revisions that are not active.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+use triphammer_journal::NewDelivery;
+use triphammer_model::{
+    ErrorInfo, Event, FunctionName, KeySource, OrderingKey, Timestamp, TypePattern,
+};
+
+/// Made anew at each change, and swapped as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct RouteTable {
+    /// Counts the changes, so that a decision taken with an older table is noticed.
+    pub(crate) version: u64,
+    exact: HashMap<String, Vec<Route>>,
+    wild: Vec<(TypePattern, Route)>,
+}
+
+#[derive(Clone, Debug)]
+struct Route {
+    function: FunctionName,
+    key: Option<KeySource>,
+}
+
+impl RouteTable {
+    pub(crate) fn new(version: u64) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    /// Subscribes a function. Each function is added once.
+    pub(crate) fn add(
+        &mut self,
+        function: &FunctionName,
+        patterns: &[TypePattern],
+        key: Option<&KeySource>,
+    ) {
+        for pattern in patterns {
+            let route = Route { function: function.clone(), key: key.cloned() };
+            match pattern.exact() {
+                Some(ty) => self.exact.entry(ty.to_owned()).or_default().push(route),
+                None => self.wild.push((pattern.clone(), route)),
+            }
+        }
+    }
+
+    /// A delivery for each function that asks for the event, in the order of their names.
+    pub(crate) fn route(&self, event: &Event, due: Option<Timestamp>) -> Vec<NewDelivery> {
+        let ty = event.ty();
+        let exact = self.exact.get(ty).into_iter().flatten();
+        let wild = self.wild.iter().filter(|(pattern, _)| pattern.matches(ty)).map(|(_, r)| r);
+        let mut routes: Vec<&Route> = exact.chain(wild).collect();
+        if routes.len() > 1 {
+            routes.sort_by(|a, b| a.function.cmp(&b.function));
+            routes.dedup_by(|a, b| a.function == b.function);
+        }
+        routes.into_iter().map(|route| deliver(route, event, due)).collect()
+    }
+}
+
+fn deliver(route: &Route, event: &Event, due: Option<Timestamp>) -> NewDelivery {
+    let function = route.function.clone();
+    match route.key.as_ref().map(|source| find_key(source, event)).transpose() {
+        Ok(key) => NewDelivery { function, key, due, dead: None },
+        Err(message) => {
+            let dead = Some(ErrorInfo { code: "route.key_missing".into(), message });
+            NewDelivery { function, key: None, due: None, dead }
+        }
+    }
+}
+
+/// The event's ordering key, or why it has none.
+pub(crate) fn find_key(source: &KeySource, event: &Event) -> Result<OrderingKey, String> {
+    let found = match source {
+        KeySource::Subject => event.subject().map(str::to_owned),
+        KeySource::Source => Some(event.source().to_owned()),
+        KeySource::Extension(name) => event.extension(name).map(|value| value.to_text()),
+        KeySource::Data(pointer) => event.data().and_then(|data| find_scalar(data, pointer)),
+    };
+    let text = found.ok_or_else(|| {
+        format!("the ordering key `{}` is absent, null or not a scalar", source.to_text())
+    })?;
+    OrderingKey::new(&text).map_err(|error| error.to_string())
+}
+
+/// The scalar at a JSON pointer: a string's content, the JSON text of a number or boolean.
+fn find_scalar(data: &[u8], pointer: &str) -> Option<String> {
+    let mut value: &RawValue = serde_json::from_slice(data).ok()?;
+    for token in pointer.split('/').skip(1) {
+        let token = token.replace("~1", "/").replace("~0", "~");
+        value = match value.get().as_bytes().first()? {
+            b'{' => {
+                let members: BTreeMap<String, &RawValue> = serde_json::from_str(value.get()).ok()?;
+                members.get(&token).copied()?
+            }
+            b'[' => {
+                let plain = token == "0" || !token.starts_with('0');
+                let index: usize = if plain { token.parse().ok()? } else { return None };
+                let items: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+                items.get(index).copied()?
+            }
+            _ => return None,
+        };
+    }
+    match value.get().as_bytes().first()? {
+        b'"' => serde_json::from_str(value.get()).ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(value.get().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use triphammer_model::{EventParts, ExtensionValue};
+
+    use super::*;
+
+    fn event(ty: &str, data: &'static str) -> Event {
+        Event::new(&EventParts {
+            id: "1".into(),
+            source: "/s".into(),
+            ty: ty.into(),
+            subject: Some("sub".into()),
+            extensions: vec![("device".into(), ExtensionValue::Integer(7))],
+            data: Some(Bytes::from_static(data.as_bytes())),
+            ..EventParts::default()
+        })
+        .unwrap()
+    }
+
+    fn table(patterns: &[(&str, &str)]) -> RouteTable {
+        let mut table = RouteTable::new(1);
+        for (name, pattern) in patterns {
+            table.add(&name.parse().unwrap(), &[pattern.parse().unwrap()], None);
+        }
+        table
+    }
+
+    #[track_caller]
+    fn check_key(source: KeySource, data: &'static str, expect: Option<&str>) {
+        let found = find_key(&source, &event("t", data)).ok();
+        assert_eq!(found.as_ref().map(OrderingKey::as_str), expect, "{source:?} in {data}");
+    }
+
+    #[test]
+    fn each_function_gets_an_event_once() {
+        let table = table(&[("b", "order.*"), ("a", "**"), ("b", "order.created"), ("c", "x")]);
+        let found = table.route(&event("order.created", "{}"), None);
+        let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn keys_are_scalars_in_their_json_text() {
+        let data = |pointer: &str| KeySource::Data(pointer.into());
+        check_key(KeySource::Subject, "{}", Some("sub"));
+        check_key(KeySource::Extension("device".into()), "{}", Some("7"));
+        check_key(KeySource::Extension("other".into()), "{}", None);
+        check_key(data("/a/b"), r#"{"a":{"b":"x\n"}}"#, Some("x\n"));
+        check_key(data("/a/1"), r#"{"a":[true, 1.50]}"#, Some("1.50"));
+        check_key(data("/a~1b"), r#"{"a/b": false}"#, Some("false"));
+        check_key(data("/a"), r#"{"a":null}"#, None);
+        check_key(data("/a"), r#"{"a":{}}"#, None);
+        check_key(data("/a"), r#"{"b":1}"#, None);
+        check_key(data("/a/01"), r#"{"a":[1,2]}"#, None);
+        check_key(data("/a"), "not json", None);
+    }
+
+    #[test]
+    fn an_event_without_its_key_is_a_dead_letter_at_once() {
+        let mut table = RouteTable::new(1);
+        let key = KeySource::Extension("tenant".into());
+        table.add(&"f".parse().unwrap(), &["t".parse().unwrap()], Some(&key));
+        let found = table.route(&event("t", "{}"), None);
+        assert_eq!(found[0].dead.as_ref().unwrap().code, "route.key_missing");
+    }
+}

@@ -1,0 +1,121 @@
+//! Decides what becomes of a delivery after an attempt. Pure: no clock, no I/O, no locks.
+
+use std::time::Duration;
+
+use triphammer_model::{Effects, RetryPolicy};
+use triphammer_sandbox::{Fault, InvokeError};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Settlement {
+    Commit(Effects),
+    /// Try again after this long; `counted` attempts come nearer to the last.
+    Retry { after: Duration, counted: bool, error: InvokeError },
+    Dead { error: InvokeError },
+}
+
+/// A fraction of the longest wait, in 65,536ths: full jitter, so that deliveries that failed
+/// together are not tried again together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Jitter(pub(crate) u16);
+
+/// The longest wait after a fault of the host's own.
+const HOST_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// `attempt` counts from 1.
+pub(crate) fn settle(
+    policy: &RetryPolicy,
+    attempt: u32,
+    outcome: Result<Effects, InvokeError>,
+    jitter: Jitter,
+) -> Settlement {
+    let error = match outcome {
+        Ok(effects) => return Settlement::Commit(effects),
+        Err(error) => error,
+    };
+    match error.fault() {
+        // The guest said that trying again is useless.
+        Fault::Final => Settlement::Dead { error },
+        Fault::Guest if attempt >= policy.attempts => Settlement::Dead { error },
+        Fault::Guest => {
+            let asked = error.retry_after();
+            let after = asked.unwrap_or_else(|| jitter.of(policy.ceiling(attempt - 1)));
+            Settlement::Retry { after, counted: true, error }
+        }
+        // It says nothing about the event, so it never uses up an attempt.
+        Fault::Host => {
+            let after = jitter.of(policy.ceiling(attempt - 1).min(HOST_WAIT_MAX));
+            Settlement::Retry { after, counted: false, error }
+        }
+    }
+}
+
+impl Jitter {
+    /// From whatever bits are at hand, well mixed (the finaliser of SplitMix64).
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        let mut z = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self((z >> 48) as u16)
+    }
+
+    fn of(self, longest: Duration) -> Duration {
+        let ms = longest.as_millis() as u64;
+        Duration::from_millis(ms * (u64::from(self.0) + 1) / 65_536)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(attempt: u32, error: InvokeError, expect: &str) {
+        let policy = RetryPolicy {
+            attempts: 3,
+            initial: Duration::from_secs(1),
+            factor: 2.0,
+            max: Duration::from_secs(60),
+        };
+        let found = match settle(&policy, attempt, Err(error), Jitter(u16::MAX)) {
+            Settlement::Commit(_) => "commit".to_owned(),
+            Settlement::Retry { after, counted, .. } => format!("{after:?} {counted}"),
+            Settlement::Dead { .. } => "dead".to_owned(),
+        };
+        assert_eq!(found, expect);
+    }
+
+    fn trap() -> InvokeError {
+        InvokeError::Trap { message: "unreachable".into() }
+    }
+
+    #[test]
+    fn guest_faults_back_off_then_stop() {
+        check(1, trap(), "1s true");
+        check(2, trap(), "2s true");
+        check(3, trap(), "dead");
+        check(99, trap(), "dead");
+    }
+
+    #[test]
+    fn a_time_asked_for_is_kept() {
+        let after = Some(Duration::from_secs(9));
+        check(1, InvokeError::Retry { message: "busy".into(), after }, "9s true");
+        check(3, InvokeError::Retry { message: "busy".into(), after }, "dead");
+    }
+
+    #[test]
+    fn a_rejection_is_final_and_a_host_fault_never_counts() {
+        check(1, InvokeError::Rejected { message: "no".into() }, "dead");
+        check(99, InvokeError::Host { message: "disk".into() }, "5s false");
+    }
+
+    #[test]
+    fn jitter_covers_the_whole_range() {
+        let waits: Vec<_> =
+            (0..1000).map(|n| Jitter::from_bits(n).of(Duration::from_secs(1))).collect();
+        assert!(waits.iter().any(|w| *w < Duration::from_millis(50)));
+        assert!(waits.iter().any(|w| *w > Duration::from_millis(950)));
+        assert!(waits.iter().all(|w| *w <= Duration::from_secs(1)));
+    }
+}
