@@ -1,0 +1,167 @@
+//! What a guest finds behind the contract's imports: everything is checked, limited and buffered
+//! here. Nothing happens outside until the attempt has succeeded and is committed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use triphammer_model::{Effects, Limits, LogLevel, Reply};
+use wasmtime::Result;
+
+use crate::bindings::imports::{config, log, outbox, state, types};
+use crate::error::HostError;
+use crate::logs::Logs;
+use crate::memory::MemoryMeter;
+use crate::outbox::Outbox;
+use crate::state::{State, StateReader};
+use crate::wasi::Wasi;
+
+/// The data of one store: one guest, one attempt.
+pub(crate) struct Guest {
+    pub(crate) logs: Logs,
+    pub(crate) memory: MemoryMeter,
+    limits: Arc<Limits>,
+    state: State,
+    outbox: Outbox,
+    config: Arc<BTreeMap<String, String>>,
+    wasi: Option<Box<Wasi>>,
+}
+
+/// What a guest is given to work with.
+pub(crate) struct Given {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) state: Arc<dyn StateReader>,
+    pub(crate) config: Arc<BTreeMap<String, String>>,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Guest {
+    pub(crate) fn new(given: Given) -> Self {
+        let Given { limits, state, config, memory_bytes } = given;
+        Self {
+            logs: Logs::new(Arc::clone(&limits)),
+            memory: MemoryMeter::new(memory_bytes),
+            limits,
+            state: State::new(state),
+            outbox: Outbox::default(),
+            config,
+            wasi: None,
+        }
+    }
+
+    pub(crate) fn wasi(&mut self) -> &mut Wasi {
+        let make = || Box::new(Wasi::new(&self.logs, &self.config));
+        self.wasi.get_or_insert_with(make)
+    }
+
+    /// Called only when the guest has succeeded; otherwise what it asked for is dropped with it.
+    pub(crate) fn into_effects(self, reply: Option<Reply>) -> Effects {
+        Effects { writes: self.state.into_writes(), emits: self.outbox.into_emits(), reply }
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), Refusal> {
+        let max = self.limits.state_name_len_max;
+        if name.is_empty() {
+            return Err(Refusal::new("state.name", "a state name must not be empty"));
+        }
+        if name.len() > max {
+            let message = format!("a state name may not exceed {max} bytes");
+            return Err(Refusal::new("limit.state_name", message));
+        }
+        Ok(())
+    }
+}
+
+/// A call that the guest may answer for itself: it gets the code and the sentence.
+pub(crate) struct Refusal {
+    code: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<Refusal> for outbox::Error {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: refusal.code.to_owned(), message: refusal.message }
+    }
+}
+
+/// The outcome of a call: refused ones go to the guest, an error outside ends the attempt.
+type Answer<T> = Result<Result<T, state::Error>>;
+
+impl types::Host for Guest {}
+
+impl outbox::Host for Guest {
+    fn emit(&mut self, event: outbox::NewEvent) -> Answer<()> {
+        let emitted = self.outbox.emit(event, &self.limits)?;
+        Ok(emitted.map_err(Into::into))
+    }
+}
+
+impl state::Host for Guest {
+    fn get(&mut self, name: String) -> Answer<Option<Vec<u8>>> {
+        if let Err(refusal) = self.check_name(&name) {
+            return Ok(Err(refusal.into()));
+        }
+        Ok(Ok(self.state.get(&name).map_err(stop)?.map(Into::into)))
+    }
+
+    fn set(&mut self, name: String, value: Vec<u8>) -> Answer<()> {
+        let max = self.limits.state_value_len_max;
+        let mut checked = self.check_name(&name);
+        if value.len() > max {
+            let message = format!("a state value may not exceed {max} bytes");
+            checked = checked.and(Err(Refusal::new("limit.state_value", message)));
+        }
+        if let Err(refusal) = checked {
+            return Ok(Err(refusal.into()));
+        }
+        self.state.write(name, Some(value.into()), &self.limits)?;
+        Ok(Ok(()))
+    }
+
+    fn delete(&mut self, name: String) -> Answer<()> {
+        if let Err(refusal) = self.check_name(&name) {
+            return Ok(Err(refusal.into()));
+        }
+        self.state.write(name, None, &self.limits)?;
+        Ok(Ok(()))
+    }
+
+    fn scan(
+        &mut self,
+        prefix: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Answer<Vec<(String, Vec<u8>)>> {
+        let limit = self.limits.state_scan_max.min(limit as usize);
+        let entries = self.state.scan(&prefix, after.as_deref(), limit).map_err(stop)?;
+        Ok(Ok(entries.into_iter().map(|(name, value)| (name, value.into())).collect()))
+    }
+}
+
+impl config::Host for Guest {
+    fn get(&mut self, name: String) -> Result<Option<String>> {
+        Ok(self.config.get(&name).cloned())
+    }
+}
+
+impl log::Host for Guest {
+    fn write(&mut self, level: log::Level, message: String) -> Result<()> {
+        let level = match level {
+            log::Level::Trace => LogLevel::Trace,
+            log::Level::Debug => LogLevel::Debug,
+            log::Level::Info => LogLevel::Info,
+            log::Level::Warn => LogLevel::Warn,
+            log::Level::Error => LogLevel::Error,
+        };
+        Ok(self.logs.write(level, &message)?)
+    }
+}
+
+fn stop(error: HostError) -> crate::error::Stop {
+    error.into()
+}

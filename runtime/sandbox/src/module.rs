@@ -1,0 +1,57 @@
+//! A module that has been checked, compiled and linked. Cheap to clone; its code is unmapped with
+//! the last clone and the last instance.
+
+use std::sync::Arc;
+
+use triphammer_model::Digest;
+use wasmtime::component::{Component, Linker};
+
+use crate::bindings::FunctionPre;
+use crate::check;
+use crate::engine::{MEMORIES_PER_SLOT, TABLES_PER_SLOT};
+use crate::error::ModuleError;
+use crate::host::Guest;
+
+#[derive(Clone)]
+pub struct Module(pub(crate) Arc<Linked>);
+
+pub(crate) struct Linked {
+    pub(crate) digest: Digest,
+    pub(crate) pre: FunctionPre<Guest>,
+    /// How many slots of the pool an instance takes.
+    pub(crate) slots: u32,
+    imports: Vec<String>,
+}
+
+impl Module {
+    pub(crate) fn link(
+        digest: Digest,
+        component: &Component,
+        linker: &Linker<Guest>,
+    ) -> Result<Self, ModuleError> {
+        let pre = check::link(component, linker)?;
+        let imports = check::imports(component);
+        Ok(Self(Arc::new(Linked { digest, pre, slots: slots(component), imports })))
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// The interfaces that it imports, with their versions.
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Module").field(&self.0.digest.to_string()).finish()
+    }
+}
+
+fn slots(component: &Component) -> u32 {
+    let needs = component.resources_required();
+    let (memories, tables) = needs.map_or((1, 1), |needs| (needs.num_memories, needs.num_tables));
+    memories.div_ceil(MEMORIES_PER_SLOT).max(tables.div_ceil(TABLES_PER_SLOT)).max(1)
+}
