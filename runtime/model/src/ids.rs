@@ -15,6 +15,9 @@ pub struct Seq(NonZeroU64);
 pub struct InvalidSeq(String);
 
 impl Seq {
+    /// The number of the first record of all.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
     /// None for zero, which is no position.
     pub fn new(value: u64) -> Option<Self> {
         NonZeroU64::new(value).map(Self)

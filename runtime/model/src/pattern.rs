@@ -45,33 +45,32 @@ impl TypePattern {
     }
 }
 
-/// Both are non-empty dotted texts. Recursion is bounded by the number of `**`.
+/// Segment by segment. After a mismatch only the last `**` tries again with one segment more: an
+/// earlier one could not do better. So a hostile type costs its length times the pattern's.
 fn matches(pattern: &str, ty: &str) -> bool {
-    let (head, rest) = cut(pattern);
-    if head == "**" {
-        return match rest {
-            None => true,
-            Some(rest) => {
-                let mut tail = Some(ty);
-                while let Some(text) = tail {
-                    if matches(rest, text) {
-                        return true;
-                    }
-                    tail = cut(text).1;
-                }
-                rest == "**"
+    let (mut pattern, mut ty) = (Some(pattern), Some(ty));
+    let mut again: Option<(Option<&str>, &str)> = None;
+    loop {
+        let step = match (pattern.map(cut), ty.map(cut)) {
+            (None, None) => return true,
+            (Some(("**", rest)), _) => {
+                again = ty.map(|ty| (rest, ty));
+                Some((rest, ty))
             }
+            (Some((head, rest)), Some((segment, ty_rest))) if head == "*" || head == segment => {
+                Some((rest, ty_rest))
+            }
+            _ => None,
         };
-    }
-    let (segment, ty_rest) = cut(ty);
-    if head != "*" && head != segment {
-        return false;
-    }
-    match (rest, ty_rest) {
-        (None, None) => true,
-        (Some(rest), Some(ty_rest)) => matches(rest, ty_rest),
-        (Some(rest), None) => rest == "**",
-        (None, Some(_)) => false,
+        (pattern, ty) = match (step, again) {
+            (Some(step), _) => step,
+            (None, Some((rest, tried))) => {
+                let longer = cut(tried).1;
+                again = longer.map(|ty| (rest, ty));
+                (rest, longer)
+            }
+            (None, None) => return false,
+        };
     }
 }
 
@@ -139,6 +138,16 @@ mod tests {
         check("a.**.z", "a.b.c", false);
         check("*", "order", true);
         check("**", "a.b.c", true);
+    }
+
+    #[test]
+    fn a_hostile_type_is_cheap() {
+        let pattern: TypePattern = "**.a.**.a.**.a.**.b".parse().unwrap();
+        let ty = vec!["a"; 2000].join(".");
+        assert!(!pattern.matches(&ty));
+        check("**.a.**.b.c", "x.a.b.b.c", true);
+        check("**.**", "a", true);
+        check("a.**.**", "a", true);
     }
 
     #[test]

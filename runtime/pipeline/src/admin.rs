@@ -1,5 +1,5 @@
-//! What operators ask and change, deploys apart: listings, removal, redrive, drop, replay, dry
-//! runs. Knows no HTTP.
+//! What operators ask of deliveries and change in them: listings, redrive, drop, removal. Knows no
+//! HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,8 +27,6 @@ use crate::waiters::News;
 
 /// Deliveries that one record drops or redrives; more take more records.
 const BATCH_MAX: usize = 1000;
-/// Events that one replay makes at the most.
-const REPLAY_MAX: usize = 100_000;
 
 impl Core {
     pub(crate) fn function_infos(&self) -> Vec<FunctionInfo> {
@@ -108,8 +106,7 @@ impl Core {
         }
         let count = rows.len() as u64;
         let record = Record::Rows { at, why: RowChange::Redriven, rows };
-        let appended = inner.log.append(Body::encode(&record));
-        let (seq, location) = appended.map_err(|_| AcceptError::Journal)?;
+        let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         for (function, dead) in letters {
             let entry = Entry::from_row(&dead.row, function, dead.payload);
@@ -147,8 +144,7 @@ impl Core {
             return Ok(None);
         }
         let record = Record::Drop { at: self.clock.now(), ids: ids.to_vec() };
-        let appended = inner.log.append(Body::encode(&record));
-        let (seq, location) = appended.map_err(|_| AcceptError::Journal)?;
+        let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         let slots = inner.slots(ids);
         for id in ids {
@@ -193,103 +189,12 @@ impl Core {
         }
     }
 
-    async fn settle_change(&self, last: Option<Seq>) -> Result<(), ChangeError> {
+    pub(crate) async fn settle_change(&self, last: Option<Seq>) -> Result<(), ChangeError> {
         if let Some(seq) = last {
             self.durable.wait(seq).await.map_err(|_| AcceptError::Journal)?;
         }
         Ok(())
     }
-
-    /// Events of the past for one function again: each as a new event, marked with the number of
-    /// the old one, and for this function only.
-    pub(crate) async fn replay(
-        &self,
-        mut query: EventQuery,
-        only: Option<Seq>,
-        name: &FunctionName,
-    ) -> Result<u64, ChangeError> {
-        let key = {
-            let inner = self.lock();
-            let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
-            let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
-            let active = function.active.as_ref();
-            active.ok_or_else(|| ChangeError::NotActive(name.clone()))?.manifest.key.clone()
-        };
-        let mut found: Vec<(Seq, Event)> = Vec::new();
-        if let Some(seq) = only {
-            let story = self.story(seq)?;
-            found.extend(story.map(|story| (seq, story.event)));
-        } else {
-            query.limit = 1000;
-            while found.len() < REPLAY_MAX {
-                let page = self.find_events(&query)?;
-                found.extend(page.events.into_iter().map(|e| (e.seq, e.event)));
-                query.cursor = page.cursor;
-                if query.cursor.is_none() {
-                    break;
-                }
-            }
-            // In the order in which they were accepted.
-            found.reverse();
-        }
-        let mut last = None;
-        for chunk in found.chunks(100) {
-            last = Some(self.replay_chunk(chunk, name, key.as_ref())?);
-        }
-        self.settle_change(last).await?;
-        Ok(found.len() as u64)
-    }
-
-    fn replay_chunk(
-        &self,
-        chunk: &[(Seq, Event)],
-        name: &FunctionName,
-        key: Option<&triphammer_model::KeySource>,
-    ) -> Result<Seq, ChangeError> {
-        let at = self.clock.now();
-        let events = chunk.iter().map(|(seq, event)| replayed(*seq, event, name, key)).collect();
-        let record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
-        let body = Body::encode(&record);
-        let mut inner = self.lock();
-        if !inner.log.may_accept() {
-            let retry_after = std::time::Duration::from_secs(10);
-            return Err(AcceptError::Disk { retry_after }.into());
-        }
-        let due_before = inner.queue.next_due();
-        let (first, location) = inner.log.append(body).map_err(|_| AcceptError::Journal)?;
-        self.history.note(first, &record, location);
-        for (index, accepted) in record.events().1.iter().enumerate() {
-            let seq = nth(first, index);
-            let index = index as u32;
-            inner.admit(&Numbered { seq, location, index, accepted }, at, at);
-        }
-        self.wake(inner, due_before);
-        Ok(nth(first, chunk.len().saturating_sub(1)))
-    }
-}
-
-fn replayed(
-    seq: Seq,
-    event: &Event,
-    name: &FunctionName,
-    key: Option<&triphammer_model::KeySource>,
-) -> Accepted {
-    let mut parts = event.to_parts();
-    parts.extensions.retain(|(name, _)| name != "replayof");
-    parts.extensions.push(("replayof".into(), ExtensionValue::Text(seq.to_string())));
-    // An event with as many extensions as there may be is replayed without the mark.
-    let event = Event::new(&parts).unwrap_or_else(|_| event.clone());
-    let found = key.map(|key| find_key(key, &event)).transpose();
-    let (key, dead) = match found {
-        Ok(key) => (key, None),
-        Err(message) => {
-            let code = "route.key_missing".to_owned();
-            (None, Some(triphammer_model::ErrorInfo { code, message }))
-        }
-    };
-    let function = name.clone();
-    let delivery = triphammer_journal::NewDelivery { function, key, due: None, dead };
-    Accepted { event, hops: Hops(0), dedup: None, deliveries: vec![delivery] }
 }
 
 fn dropped(id: &DeliveryId, record: Seq) -> News {
@@ -348,7 +253,7 @@ impl Inner {
     }
 
     /// Where these deliveries are, those that are open.
-    fn slots(&self, ids: &[DeliveryId]) -> BTreeMap<DeliveryId, Slot> {
+    pub(crate) fn slots(&self, ids: &[DeliveryId]) -> BTreeMap<DeliveryId, Slot> {
         let wanted: std::collections::BTreeSet<&DeliveryId> = ids.iter().collect();
         let seqs: std::collections::HashSet<Seq> = ids.iter().map(|id| id.seq).collect();
         let mut slots = BTreeMap::new();
@@ -371,86 +276,6 @@ impl Inner {
             }),
         };
         ids.iter().filter(can).cloned().collect()
-    }
-
-    fn describe_all(&self, ids: &[DeliveryId]) -> Vec<DeliveryInfo> {
-        let slots = self.slots(ids);
-        let describe = |id: &DeliveryId| match slots.get(id) {
-            Some(slot) => Some(self.describe(*slot)),
-            None => {
-                let function = self.queue.find(&id.function)?;
-                Some(self.describe_dead(self.queue.function(function).dead.get(&id.seq)?))
-            }
-        };
-        ids.iter().filter_map(describe).collect()
-    }
-
-    pub(crate) fn describe_dead(&self, dead: &DeadLetter) -> DeliveryInfo {
-        let row = &dead.row;
-        let error = match &row.status {
-            RowStatus::Dead { error, .. } => Some(error.clone()),
-            RowStatus::Due(_) => None,
-        };
-        let code = error.as_ref().map_or("", |e| e.code.as_str());
-        DeliveryInfo {
-            id: row.id.clone(),
-            key: row.key.clone(),
-            status: Status::Dead,
-            attempts: row.attempts,
-            accepted: row.accepted,
-            due: None,
-            reason: format!("dead after {} attempts: {code}", row.attempts),
-            error,
-        }
-    }
-
-    /// An open delivery as it stands, and why.
-    pub(crate) fn describe(&self, slot: Slot) -> DeliveryInfo {
-        let entry = self.queue.entry(slot);
-        let function = self.queue.function(entry.function);
-        let status = self.queue.status(slot);
-        let due = self.queue.due(slot);
-        DeliveryInfo {
-            id: DeliveryId { seq: entry.seq, function: function.name.clone() },
-            key: entry.key.clone(),
-            status,
-            attempts: entry.attempts,
-            accepted: entry.accepted,
-            due,
-            reason: self.reason(slot, entry, status),
-            error: None,
-        }
-    }
-
-    fn reason(&self, slot: Slot, entry: &Entry, status: Status) -> String {
-        let function = self.queue.function(entry.function);
-        match status {
-            Status::Running => "an attempt is running".into(),
-            Status::Blocked => match self.queue.lane_head(slot) {
-                Some(head) => format!(
-                    "behind delivery {}/{} of its lane",
-                    self.queue.entry(head).seq,
-                    function.name
-                ),
-                None => "behind another delivery of its lane".into(),
-            },
-            Status::Waiting if entry.attempts > 0 => {
-                format!("waits to be tried again after {} failed attempts", entry.attempts)
-            }
-            Status::Waiting => "waits for its time".into(),
-            _ if !self.log.may_dispatch() => "the disk is full".into(),
-            _ if !function.is_runnable() => match self.functions.get(&function.name) {
-                Some(f) if f.paused().is_some() => {
-                    let why = f.paused().map(|(_, why)| why).unwrap_or_default();
-                    format!("its function is paused: {why}")
-                }
-                _ => "its function has no active revision".into(),
-            },
-            _ if function.counts.running >= u64::from(function.concurrency()) => {
-                format!("its function runs {} at a time", function.concurrency())
-            }
-            _ => "waits for a worker".into(),
-        }
     }
 }
 
@@ -498,108 +323,12 @@ impl Deployer {
         core.settle_change(Some(last)).await?;
         Ok(dropped)
     }
-
-    /// Runs an event through the active revision. Nothing of it is kept.
-    pub(crate) async fn test(
-        &self,
-        name: &FunctionName,
-        event: Event,
-    ) -> Result<DryRun, ChangeError> {
-        let active = {
-            let inner = self.core.lock();
-            let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
-            let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
-            function.active.clone().ok_or_else(|| ChangeError::NotActive(name.clone()))?
-        };
-        let dry = Dry {
-            name: name.clone(),
-            revision: Some(active.id),
-            manifest: active.manifest.clone(),
-            config: Arc::clone(&active.config),
-            module: active.module.clone(),
-        };
-        Ok(self.dry_run(dry, event).await)
-    }
-
-    /// The same for a module that is not deployed: it starts with no state.
-    pub(crate) async fn test_module(
-        &self,
-        wasm: Bytes,
-        config: BTreeMap<String, String>,
-        event: Event,
-    ) -> Result<DryRun, DeployError> {
-        let prepared = self.sandbox.prepare(wasm).await?;
-        let manifest = Manifest::from_json(&prepared.manifest_json, &self.core.limits)?;
-        let Ok(none) = "not-deployed".parse::<FunctionName>() else {
-            unreachable!("the text is a name")
-        };
-        let dry = Dry {
-            name: manifest.name.clone().unwrap_or(none),
-            revision: None,
-            manifest,
-            config: Arc::new(config),
-            module: prepared.module,
-        };
-        Ok(self.dry_run(dry, event).await)
-    }
-
-    async fn dry_run(&self, dry: Dry, event: Event) -> DryRun {
-        let core = &self.core;
-        // A missing key is no reason not to try: the run then has the space without one.
-        let key = dry.manifest.key.as_ref().and_then(|source| find_key(source, &event).ok());
-        let space = Arc::new(Space::new(dry.name.clone(), key.clone()));
-        let now = core.clock.now();
-        let (Some(seq), Some(first)) = (Seq::new(u64::MAX), RevisionId::new(1)) else {
-            unreachable!("both are above zero")
-        };
-        let delivery = Delivery {
-            id: DeliveryId { seq, function: dry.name },
-            revision: dry.revision.unwrap_or(first),
-            attempt: 1,
-            key,
-            accepted: now,
-            deadline: now.plus(dry.manifest.timeout),
-        };
-        let call = Call {
-            module: dry.module,
-            event,
-            idempotency_key: "dry-run".into(),
-            delivery,
-            config: dry.config,
-            state: Arc::new(Reader::new(&core.state, space, false)) as _,
-            timeout: dry.manifest.timeout,
-            memory_bytes: dry.manifest.memory_bytes,
-        };
-        let invoked = self.sandbox.invoke(call).await;
-        let result = invoked.result.map_err(|error| triphammer_model::ErrorInfo {
-            code: error.code().to_owned(),
-            message: error.to_string(),
-        });
-        DryRun {
-            revision: dry.revision,
-            manifest: dry.manifest,
-            result,
-            logs: invoked.logs,
-            logs_left_out: invoked.logs_left_out,
-            elapsed: invoked.elapsed,
-        }
-    }
-}
-
-/// What a dry run runs.
-struct Dry {
-    name: FunctionName,
-    revision: Option<RevisionId>,
-    manifest: Manifest,
-    config: Arc<BTreeMap<String, String>>,
-    module: Module,
 }
 
 impl Core {
     fn wipe_in(&self, inner: &mut Inner, name: &FunctionName) -> Result<Seq, ChangeError> {
         let record = Record::WipeState { at: self.clock.now(), function: name.clone() };
-        let appended = inner.log.append(Body::encode(&record));
-        let (seq, location) = appended.map_err(|_| AcceptError::Journal)?;
+        let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         self.state.wipe(name, seq);
         Ok(seq)

@@ -4,18 +4,17 @@
 //! read is validated first, whatever its outcome: a fault over a state that never existed must
 //! not become a dead letter.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use triphammer_journal::{
-    Accepted, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus, Settle, Space,
+    Accepted, AppendError, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus, Settle, Space,
 };
 use triphammer_model::{
     Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
     Timestamp,
 };
-use triphammer_sandbox::{Invoked, InvokeError};
 
 use crate::core::{Core, Inner, Lease, Numbered};
 use crate::feed::FeedItem;
@@ -23,7 +22,7 @@ use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::queue::Entry;
 use crate::route::RouteTable;
-use crate::settle::{Jitter, Settlement, settle};
+use crate::settle::{AttemptError, Jitter, Settlement, settle};
 use crate::waiters::News;
 
 /// What an attempt came to, apart from its outcome.
@@ -50,29 +49,37 @@ const CONFLICTS_MAX: u32 = 3;
 /// How long a function's every attempt may fail by the host's own fault.
 const HOST_FAULTS_MAX: Duration = Duration::from_secs(300);
 
+/// Before a delivery runs again whose outcome the log refused.
+const REFUSED_WAIT: Duration = Duration::from_secs(1);
+
 impl Core {
     /// Settles one attempt: commits it, or decides what becomes of its delivery.
-    pub(crate) fn settle(&self, lease: Lease, attempt: Attempt, invoked: Invoked) -> Settled {
+    pub(crate) fn settle(
+        &self,
+        lease: Lease,
+        attempt: Attempt,
+        result: Result<Effects, AttemptError>,
+    ) -> Settled {
         let number = lease.attempt();
         let bits = lease.entry.seq.get() ^ (u64::from(number) << 48) ^ self.clock.now().ms() << 20;
         let policy = &lease.revision.manifest.retry;
-        let result = invoked.result.and_then(|effects| self.check_hops(&lease, effects));
+        let result = result.and_then(|effects| self.check_hops(&lease, effects));
         match settle(policy, number, result, Jitter::from_bits(bits)) {
             Settlement::Commit(effects) => self.commit(lease, attempt, effects),
             Settlement::Retry { after, counted, error } => {
                 let due = self.clock.now().plus(after);
-                self.fail(lease, attempt, Failure { due: Some(due), counted, error: info(&error) })
+                self.fail(lease, attempt, Failure { due: Some(due), counted, error: error.info() })
             }
             Settlement::Dead { error } => {
-                self.fail(lease, attempt, Failure { due: None, counted: true, error: info(&error) })
+                self.fail(lease, attempt, Failure { due: None, counted: true, error: error.info() })
             }
         }
     }
 
-    fn check_hops(&self, lease: &Lease, effects: Effects) -> Result<Effects, InvokeError> {
+    fn check_hops(&self, lease: &Lease, effects: Effects) -> Result<Effects, AttemptError> {
         let max = self.limits.hops_max;
         if !effects.emits.is_empty() && lease.entry.hops.0 >= max {
-            return Err(InvokeError::Hops { max });
+            return Err(AttemptError::Hops { max });
         }
         Ok(effects)
     }
@@ -105,7 +112,10 @@ impl Core {
                 continue;
             }
             let due_before = inner.queue.next_due();
-            let Ok((seq, location)) = inner.log.append(body) else { return Settled::Yes };
+            let (seq, location) = match inner.log.append(&body) {
+                Ok(appended) => appended,
+                Err(error) => return self.refused(inner, &lease, &error),
+            };
             self.history.note(seq, &record, location);
             self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
             self.wake(inner, due_before);
@@ -170,7 +180,10 @@ impl Core {
             return self.conflict(inner, lease);
         }
         let due_before = inner.queue.next_due();
-        let Ok((seq, location)) = inner.log.append(body) else { return Settled::Yes };
+        let (seq, location) = match inner.log.append(&body) {
+            Ok(appended) => appended,
+            Err(error) => return self.refused(inner, &lease, &error),
+        };
         self.history.note(seq, &record, location);
         match failure.due {
             Some(due) => self.apply_retry(&mut inner, &lease, due, (seq, at), &failure),
@@ -221,7 +234,7 @@ impl Core {
     }
 
     /// What it read has changed under it. After a few times it runs with nothing beside it.
-    fn conflict(&self, mut inner: std::sync::MutexGuard<'_, Inner>, mut lease: Lease) -> Settled {
+    fn conflict(&self, mut inner: MutexGuard<'_, Inner>, mut lease: Lease) -> Settled {
         self.conflicts.fetch_add(1, Ordering::Relaxed);
         lease.conflicts += 1;
         if lease.conflicts < CONFLICTS_MAX {
@@ -229,6 +242,21 @@ impl Core {
         }
         inner.queue.run_alone(lease.slot);
         self.wake(inner, None);
+        Settled::Yes
+    }
+
+    /// The log took no record, so nothing has happened: the delivery runs again later.
+    fn refused(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        lease: &Lease,
+        error: &AppendError,
+    ) -> Settled {
+        tracing::warn!(delivery = %lease.id(), %error, "an attempt could not be settled");
+        let now = self.clock.now();
+        let due_before = inner.queue.next_due();
+        inner.queue.retry(lease.slot, now.plus(REFUSED_WAIT), now);
+        self.wake(inner, due_before);
         Settled::Yes
     }
 
@@ -339,10 +367,6 @@ fn extend(parts: &mut EventParts, name: &str, value: &str) {
     if parts.extensions.iter().all(|(n, _)| n != name) {
         parts.extensions.push((name.to_owned(), ExtensionValue::Text(value.to_owned())));
     }
-}
-
-fn info(error: &InvokeError) -> ErrorInfo {
-    ErrorInfo { code: error.code().to_owned(), message: error.to_string() }
 }
 
 fn news(

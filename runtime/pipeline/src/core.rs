@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use triphammer_journal::{
-    Accepted, Appender, Dedup, Durable, Fingerprint, History, Location, LogReader, Record, RowStatus,
+    Accepted, Appender, Dedup, Disk, Durable, Fingerprint, History, Location, LogReader, Record, RowStatus,
     StateStore, Store,
 };
 use triphammer_model::{
@@ -34,7 +34,8 @@ pub(crate) struct Core {
     pub(crate) durable: Durable,
     pub(crate) reader: LogReader,
     pub(crate) store: Store,
-    pub(crate) history: Arc<History>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) history: History,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
@@ -84,7 +85,8 @@ pub(crate) struct Parts {
     pub(crate) durable: Durable,
     pub(crate) reader: LogReader,
     pub(crate) store: Store,
-    pub(crate) history: Arc<History>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) history: History,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
@@ -125,6 +127,7 @@ impl Core {
             durable: parts.durable,
             reader: parts.reader,
             store: parts.store,
+            disk: parts.disk,
             history: parts.history,
             fingerprint: parts.fingerprint,
             clock: parts.clock,
@@ -173,7 +176,7 @@ impl Core {
             return None;
         }
         let mut inner = self.lock();
-        if !inner.log.may_dispatch() {
+        if inner.log.may_dispatch().is_err() {
             return None;
         }
         let slot = inner.queue.next()?;

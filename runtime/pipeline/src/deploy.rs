@@ -18,7 +18,6 @@ use crate::info::{Deploy, Deployed};
 use crate::registry::{Function, Revision, find_revision, routes};
 
 /// Makes the changes of operators, one at a time.
-#[derive(Debug)]
 pub(crate) struct Deployer {
     pub(crate) core: Arc<Core>,
     pub(crate) sandbox: Arc<Sandbox>,
@@ -61,15 +60,15 @@ impl Deployer {
         };
         let len = deploy.wasm.len() as u64;
         let checked = Checked { name, prepared, manifest, config, len };
-        self.store(&checked, deploy.wasm).await?;
+        self.store(deploy.wasm).await?;
         self.change(checked, definition, deploy.activate).await
     }
 
-    async fn store(&self, checked: &Checked, wasm: Bytes) -> Result<(), ChangeError> {
-        let (blobs, digest) = (self.blobs.clone(), checked.prepared.digest);
-        let stored = tokio::task::spawn_blocking(move || blobs.put(&digest, &wasm)).await;
+    async fn store(&self, wasm: Bytes) -> Result<(), ChangeError> {
+        let blobs = self.blobs.clone();
+        let stored = tokio::task::spawn_blocking(move || blobs.put(&wasm)).await;
         match stored {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 tracing::error!(%error, "a component could not be stored");
                 Err(AcceptError::Journal.into())
@@ -173,7 +172,11 @@ impl Deployer {
         let manifest = Manifest::from_json(&def.manifest, &self.core.limits)
             .map_err(|error| error.to_string())?;
         let (blobs, digest) = (self.blobs.clone(), def.digest);
-        let wasm = move || blobs.get(&digest);
+        let wasm = move || match blobs.get(&digest) {
+            Ok(Some(wasm)) => Ok(wasm),
+            Ok(None) => Err(std::io::ErrorKind::NotFound.into()),
+            Err(error) => Err(std::io::Error::other(error)),
+        };
         let module: Module =
             self.sandbox.load(def.digest, wasm).await.map_err(|error| error.to_string())?;
         let config = Arc::new(def.config.clone());
@@ -246,8 +249,7 @@ impl Core {
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
         let record = Record::Define { at, name: name.clone(), definition: definition.clone() };
-        let appended = inner.log.append(Body::encode(&record));
-        let (seq, location) = appended.map_err(|_| AcceptError::Journal)?;
+        let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         self.swap(inner, name, definition, active);
         self.announce_deployed(inner, name, seq, at);

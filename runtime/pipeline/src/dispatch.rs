@@ -1,37 +1,76 @@
 //! The workers: take a lease, run it, settle it. And the two tasks that only watch: timers, feed.
 //!
 //! Nothing polls. A worker sleeps until a delivery can run; workers wake each other while there
-//! is work for one more. Knows neither lanes nor records.
+//! is work for one more. Knows neither lanes nor what records say.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
 use triphammer_model::{Delivery, Event, Seq};
-use triphammer_sandbox::{Call, InvokeError, Invoked, Sandbox};
+use triphammer_sandbox::{Call, Invoked, Sandbox};
 
 use crate::commit::{Attempt, Settled};
 use crate::core::{Core, Lease};
 use crate::queue::Payload;
 use crate::reads::Reader;
+use crate::settle::AttemptError;
 
 /// Starts without an outcome after which a delivery is a dead letter.
 const STARTS_MAX: u8 = 3;
 /// How often a full disk is looked at again.
 const DISK_LOOK: Duration = Duration::from_secs(1);
 
-/// Runs deliveries until the host stops.
-pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>) {
+/// Leases that a worker runs before it lets the runtime look at what else there is to do.
+const SLICE: u32 = 32;
+
+/// Runs deliveries until the host stops. Each thread has one such task.
+///
+/// Most attempts end the first time they are polled, so they run right here. One that does not (a
+/// guest that runs longer than a tick, a wait for the disk) goes on as a task of its own, and the
+/// runtime divides the time between it and this one.
+pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>, permits: Arc<Semaphore>) {
+    let mut leases: u32 = 0;
     loop {
+        // Closed only by dropping it, which no one does while this task runs.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Some(lease) = next_lease(&core).await else { return };
+        let mut attempt = Box::pin(run(Arc::clone(&core), Arc::clone(&sandbox), lease));
+        let polled = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await;
+        if polled.is_pending() {
+            #[expect(clippy::disallowed_methods, reason = "the permit is what it is drained by")]
+            tokio::spawn(async move {
+                attempt.await;
+                drop(permit);
+            });
+        }
+        leases = leases.wrapping_add(1);
+        if leases.is_multiple_of(SLICE) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The next delivery to run, as soon as there is one; none when the host stops.
+async fn next_lease(core: &Core) -> Option<Lease> {
+    loop {
+        if let Some(lease) = core.lease() {
+            return Some(lease);
+        }
         let notified = core.work.notified();
         tokio::pin!(notified);
-        // Listen before looking, or what becomes ready in between wakes nobody.
+        // Listen before looking again, or what became ready in between would wake nobody.
         notified.as_mut().enable();
-        match core.lease() {
-            Some(lease) => run(&core, &sandbox, lease).await,
-            None if core.is_stopping() => return,
-            None => notified.await,
+        if let Some(lease) = core.lease() {
+            return Some(lease);
         }
+        if core.is_stopping() {
+            return None;
+        }
+        notified.await;
     }
 }
 
@@ -39,7 +78,7 @@ pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>) {
 pub(crate) async fn timers(core: Arc<Core>) {
     while !core.is_stopping() {
         let next = core.release_due();
-        let blocked = !core.lock().log.may_dispatch();
+        let blocked = core.lock().log.may_dispatch().is_err();
         let wait = match next {
             _ if blocked => DISK_LOOK,
             // A timer is late by less than a millisecond, and never early.
@@ -69,13 +108,13 @@ pub(crate) async fn feed(core: Arc<Core>) {
     }
 }
 
-async fn run(core: &Arc<Core>, sandbox: &Sandbox, mut lease: Lease) {
+async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
+    let (core, sandbox) = (&*core, &*sandbox);
     if lease.entry.recovered && !journal_start(core, &mut lease).await {
-        let error = InvokeError::Crashed { starts: u32::from(STARTS_MAX) };
         let event = load(core, lease.entry.seq, &lease.entry.payload);
         let Ok(event) = event else { return give_up(core, lease, "its event can't be read") };
         let attempt = attempt(core, &lease, event);
-        core.settle(lease, attempt, failed(error));
+        core.settle(lease, attempt, Err(AttemptError::Crashed { starts: STARTS_MAX }));
         return;
     }
     loop {
@@ -92,7 +131,7 @@ async fn run(core: &Arc<Core>, sandbox: &Sandbox, mut lease: Lease) {
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
         attempt.logs_left_out = invoked.logs_left_out;
-        match core.settle(lease, attempt, invoked) {
+        match core.settle(lease, attempt, invoked.result.map_err(AttemptError::from)) {
             Settled::Yes => return,
             Settled::Conflict(again) => lease = again,
         }
@@ -142,10 +181,6 @@ fn attempt(core: &Core, lease: &Lease, event: Event) -> Attempt {
     }
 }
 
-fn failed(error: InvokeError) -> Invoked {
-    Invoked { result: Err(error), logs: Vec::new(), logs_left_out: 0, elapsed: Duration::ZERO }
-}
-
 /// Puts on disk that an attempt begins which may have ended the host before. False when it has
 /// begun too often, and the delivery is not to be run again.
 async fn journal_start(core: &Core, lease: &mut Lease) -> bool {
@@ -157,7 +192,7 @@ async fn journal_start(core: &Core, lease: &mut Lease) -> bool {
     let row = lease.entry.to_row(&lease.revision.function, RowStatus::Due(at));
     let record = Record::Rows { at, why: RowChange::Started, rows: vec![row] };
     let body = Body::encode(&record);
-    let appended = core.lock().log.append(body);
+    let appended = core.lock().log.append(&body);
     if let Ok((seq, location)) = appended {
         core.history.note(seq, &record, location);
         // A failed journal ends the process; the attempt may as well not begin.
@@ -174,9 +209,9 @@ pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, St
         return Ok(event.clone());
     }
     if let Some(location) = payload.location {
-        let record = core.reader.read(location);
-        if let Ok(record) = record
-            && let Some(accepted) = record.events().1.get(payload.index as usize)
+        // A segment that was dropped meanwhile has left what is open in the checkpoint.
+        if let Ok(stored) = core.reader.read(location)
+            && let Some(accepted) = stored.record.events().1.get(payload.index as usize)
         {
             return Ok(accepted.event.clone());
         }

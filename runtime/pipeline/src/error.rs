@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use triphammer_journal::AppendError;
 use triphammer_model::{FunctionName, InvalidManifest, RevisionId};
 use triphammer_sandbox::ModuleError;
 
@@ -11,6 +12,8 @@ use triphammer_sandbox::ModuleError;
 pub enum AcceptError {
     #[error("the event has {len} bytes, more than the {max} that this host takes")]
     TooLarge { len: usize, max: usize },
+    #[error("more is waiting for the disk than may be held in memory")]
+    Busy { retry_after: Duration },
     #[error("the disk is nearly full: no events are taken in until there is room again")]
     Disk { retry_after: Duration },
     #[error("the host is stopping")]
@@ -23,10 +26,30 @@ impl AcceptError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "event.too_large",
+            Self::Busy { .. } => "journal.behind",
             Self::Disk { .. } => "journal.disk_full",
             Self::Stopped => "host.stopping",
             Self::Journal => "journal.failed",
         }
+    }
+}
+
+/// How long a sender is asked to wait when the disk is full.
+pub(crate) const DISK_RETRY_AFTER: Duration = Duration::from_secs(10);
+
+impl From<AppendError> for AcceptError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::TooLarge { len, max } => Self::TooLarge { len, max },
+            AppendError::DiskFull => Self::Disk { retry_after: DISK_RETRY_AFTER },
+            _ => Self::Journal,
+        }
+    }
+}
+
+impl From<AppendError> for ChangeError {
+    fn from(error: AppendError) -> Self {
+        Self::Accept(error.into())
     }
 }
 
@@ -129,6 +152,8 @@ impl QueryError {
 pub enum NotReady {
     #[error("the disk is nearly full")]
     Disk,
+    #[error("more is waiting for the disk than may be held in memory")]
+    Behind,
     #[error("the journal has failed")]
     Journal,
     #[error("the host is stopping")]
@@ -141,8 +166,25 @@ pub enum NotReady {
 pub enum OpenError {
     #[error(transparent)]
     Journal(#[from] triphammer_journal::OpenError),
+    #[error("the checkpoint could not be read")]
+    Store(#[from] triphammer_journal::StoreError),
+    #[error("the log could not be read")]
+    Log(#[from] triphammer_journal::ReadError),
     #[error(transparent)]
     Sandbox(#[from] triphammer_sandbox::SetupError),
     #[error("the executor threads could not be started")]
     Threads(#[source] std::io::Error),
+}
+
+impl OpenError {
+    /// Stable and public.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Journal(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Log(error) => error.code(),
+            Self::Sandbox(error) => error.code(),
+            Self::Threads(_) => "host.threads",
+        }
+    }
 }

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use triphammer_journal::{Accept, Accepted, Body, DedupEntry, Entrance, Record};
+use triphammer_journal::{Accept, Accepted, Body, DedupEntry, Entrance, LogPause as Pause, Record};
 use triphammer_model::{Event, Hops, Seq, Timestamp};
 
-use crate::core::{Core, Numbered};
-use crate::error::AcceptError;
+use crate::core::{Core, Inner, Numbered};
+use crate::error::{AcceptError, DISK_RETRY_AFTER};
 use crate::info::Receipt;
 use crate::route::RouteTable;
 use crate::waiters::NewsSender;
@@ -42,8 +42,8 @@ enum Try {
     Again,
 }
 
-/// How long a sender is asked to wait when the disk is full.
-const DISK_RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How long a sender is asked to wait when the disk is slower than the senders.
+const BEHIND_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Takes in all the events or none, and answers when they are on disk.
@@ -134,10 +134,8 @@ impl Core {
         inner.totals.duplicates += (batch.events.len() - events.len()) as u64;
         let mut first = None;
         if let Some(body) = body {
-            if !inner.log.may_accept() {
-                return Err(AcceptError::Disk { retry_after: DISK_RETRY_AFTER });
-            }
-            let (seq, location) = inner.log.append(body).map_err(|_| AcceptError::Journal)?;
+            may_accept(&inner)?;
+            let (seq, location) = inner.log.append(&body)?;
             first = Some(seq);
             self.history.note(seq, record, location);
             for (index, accepted) in events.iter().enumerate() {
@@ -158,6 +156,16 @@ impl Core {
         }
         self.wake(inner, due_before);
         Ok(Try::Done(first))
+    }
+}
+
+/// Whether the log takes in events at the moment; commits it takes for longer.
+pub(crate) fn may_accept(inner: &Inner) -> Result<(), AcceptError> {
+    match inner.log.may_accept() {
+        Ok(()) => Ok(()),
+        Err(Pause::Disk) => Err(AcceptError::Disk { retry_after: DISK_RETRY_AFTER }),
+        Err(Pause::Behind) => Err(AcceptError::Busy { retry_after: BEHIND_RETRY_AFTER }),
+        Err(Pause::Failed) => Err(AcceptError::Journal),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{broadcast, mpsc};
-use triphammer_journal::Entrance;
+use triphammer_journal::{Entrance, LogPause as Pause};
 use triphammer_model::{Event, FunctionName, Limits, RevisionId, Seq};
 
 use crate::core::Core;
@@ -47,7 +47,7 @@ pub struct Options {
     /// Payloads of waiting events in memory; more are read back when they run.
     pub payload_bytes_max: u64,
     /// Committed state in memory, in bytes; the rest is read from the checkpoint.
-    pub state_cache_bytes: u64,
+    pub state_cache_bytes: usize,
     /// How much of the log a restart may have to read, in bytes.
     pub checkpoint_bytes: u64,
 }
@@ -72,7 +72,7 @@ impl Default for Options {
 }
 
 /// A handle to the pipeline; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pipeline {
     core: Arc<Core>,
     deployer: Arc<Deployer>,
@@ -340,7 +340,7 @@ impl Pipeline {
             now.blocked += function.counts.blocked;
             now.dead += function.counts.dead;
         }
-        let log = inner.log.counters();
+        let log = core.reader.stats();
         let stats = Stats {
             accepted: totals.accepted,
             duplicates: totals.duplicates,
@@ -358,7 +358,7 @@ impl Pipeline {
             journal_bytes: log.bytes,
             journal_batches: log.batches,
             durable_seq: core.durable.position(),
-            disk_free_bytes: log.disk_free_bytes,
+            disk_free_bytes: core.disk.free_bytes().unwrap_or(0),
             payload_bytes: inner.queue.payload_bytes(),
             dedup_window: inner.dedup.window_in_force(core.clock.now()),
             dedup_entries: inner.dedup.entries(),
@@ -372,11 +372,12 @@ impl Pipeline {
         if self.core.is_stopping() {
             return Err(NotReady::Stopping);
         }
-        let inner = self.core.lock();
-        if inner.log.is_failed() {
-            return Err(NotReady::Journal);
+        match self.core.lock().log.may_accept() {
+            Ok(()) => Ok(()),
+            Err(Pause::Disk) => Err(NotReady::Disk),
+            Err(Pause::Behind) => Err(NotReady::Behind),
+            Err(Pause::Failed) => Err(NotReady::Journal),
         }
-        if inner.log.may_accept() { Ok(()) } else { Err(NotReady::Disk) }
     }
 
     fn info(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {

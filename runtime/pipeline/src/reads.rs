@@ -65,5 +65,5 @@ impl StateReader for Reader {
 }
 
 fn host_error(error: impl std::fmt::Display) -> HostError {
-    HostError { message: error.to_string() }
+    HostError::new(error.to_string())
 }

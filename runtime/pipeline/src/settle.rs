@@ -2,16 +2,57 @@
 
 use std::time::Duration;
 
-use triphammer_model::{Effects, RetryPolicy};
+use triphammer_model::{Effects, ErrorInfo, RetryPolicy};
 use triphammer_sandbox::{Fault, InvokeError};
+
+/// Why an attempt failed: in the sandbox, or by a rule of the ring.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    #[error(transparent)]
+    Invoke(#[from] InvokeError),
+    #[error("an event emitted here would be more than {max} hops from the one that came in")]
+    Hops { max: u16 },
+    #[error("{starts} attempts were begun that ended with the host: it may be what ended it")]
+    Crashed { starts: u8 },
+}
+
+impl AttemptError {
+    /// Stable and public.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Invoke(error) => error.code(),
+            Self::Hops { .. } => "limit.hops",
+            Self::Crashed { .. } => "invoke.crashed",
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Invoke(error) => error.fault(),
+            Self::Hops { .. } | Self::Crashed { .. } => Fault::Final,
+        }
+    }
+
+    /// When the handler wants to be tried again, if it said so.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Invoke(InvokeError::Retry { after, .. }) => *after,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn info(&self) -> ErrorInfo {
+        ErrorInfo { code: self.code().to_owned(), message: self.to_string() }
+    }
+}
 
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Settlement {
     Commit(Effects),
     /// Try again after this long; `counted` attempts come nearer to the last.
-    Retry { after: Duration, counted: bool, error: InvokeError },
-    Dead { error: InvokeError },
+    Retry { after: Duration, counted: bool, error: AttemptError },
+    Dead { error: AttemptError },
 }
 
 /// A fraction of the longest wait, in 65,536ths: full jitter, so that deliveries that failed
@@ -26,7 +67,7 @@ const HOST_WAIT_MAX: Duration = Duration::from_secs(5);
 pub(crate) fn settle(
     policy: &RetryPolicy,
     attempt: u32,
-    outcome: Result<Effects, InvokeError>,
+    outcome: Result<Effects, AttemptError>,
     jitter: Jitter,
 ) -> Settlement {
     let error = match outcome {
@@ -71,6 +112,7 @@ mod tests {
 
     #[track_caller]
     fn check(attempt: u32, error: InvokeError, expect: &str) {
+        let error = AttemptError::Invoke(error);
         let policy = RetryPolicy {
             attempts: 3,
             initial: Duration::from_secs(1),
