@@ -1,1 +1,68 @@
-//! 
+//! The journal: an append-only log of checksummed records, and what is folded from it. Knows no
+//! Wasm and no network. DESIGN.md has every byte.
+
+mod codec;
+mod codec_parts;
+mod codec_record;
+mod dedup;
+mod dedup_filter;
+mod dedup_fingerprint;
+mod dedup_run;
+mod dedup_runs;
+mod disk;
+mod disk_fs;
+mod error;
+mod fold;
+mod log;
+mod log_append;
+mod log_durable;
+mod log_queue;
+mod log_read;
+mod log_scan;
+mod log_stats;
+mod record;
+mod recover;
+mod recover_resume;
+mod recover_walk;
+mod segment;
+mod segment_pool;
+mod segment_table;
+mod segment_walk;
+mod state;
+mod state_list;
+mod state_shard;
+mod store;
+mod store_backend;
+mod store_commit;
+mod store_counters;
+mod store_error;
+mod store_keys;
+mod store_value;
+mod writer;
+
+pub use dedup::{Dedup, DedupOptions, Hit};
+pub use dedup_fingerprint::Fingerprint;
+pub use disk::{Disk, DiskFile, read_exact_at};
+pub use disk_fs::FsDisk;
+pub use error::{AppendError, CodecError, Failure, OpenError, ReadError};
+pub use fold::PayloadRef;
+pub use log::{Log, LogOptions, LogThreads, Recovered};
+pub use log_append::{Appender, Pause as LogPause};
+pub use log_durable::{Durable, Follower, Wait};
+pub use log_read::{LogReader, RawRecord};
+pub use log_scan::{RawScan, Scan};
+pub use log_stats::{LogStats, SYNC_CLASSES};
+pub use record::{
+    Accept, Accepted, Body, DedupEntry, Definition, DeliveryRow, Entrance, Location, NewDelivery,
+    Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle, Stored,
+};
+pub use segment_pool::Prepared;
+pub use segment_pool::Preparer;
+pub use segment_table::SegmentInfo;
+pub use state::{ReadVersion, StateStore, Versioned};
+pub use state_list::{InvalidCursor, StateCursor, StateList, StateListEntry};
+pub use store::{Store, StoreOptions};
+pub use store_counters::{Counters, FunctionCounters};
+pub use store_error::{Found, StoreError};
+pub use store_keys::Space;
+pub use writer::{Step, Writer};
