@@ -1,6 +1,9 @@
 //! The journal: an append-only log of checksummed records, and what is folded from it. Knows no
 //! Wasm and no network. DESIGN.md has every byte.
 
+mod blobs;
+mod checkpoint;
+mod checkpoint_thread;
 mod codec;
 mod codec_parts;
 mod codec_record;
@@ -13,6 +16,10 @@ mod disk;
 mod disk_fs;
 mod error;
 mod fold;
+mod history;
+mod history_columns;
+mod history_index;
+mod history_query;
 mod log;
 mod log_append;
 mod log_durable;
@@ -24,10 +31,13 @@ mod record;
 mod recover;
 mod recover_resume;
 mod recover_walk;
+mod retention;
 mod segment;
 mod segment_pool;
 mod segment_table;
 mod segment_walk;
+pub mod sim;
+mod sim_state;
 mod state;
 mod state_list;
 mod state_shard;
@@ -66,3 +76,10 @@ pub use store_counters::{Counters, FunctionCounters};
 pub use store_error::{Found, StoreError};
 pub use store_keys::Space;
 pub use writer::{Step, Writer};
+pub use blobs::Blobs;
+pub use checkpoint::{CheckpointOptions, CheckpointParts, Checkpointed, Checkpointer};
+pub use checkpoint_thread::CheckpointThread;
+pub use history::History;
+pub use history_columns::HistoryQuery;
+pub use history_query::HistoryPage;
+pub use retention::Retention;

@@ -239,8 +239,8 @@ mod tests {
         }
     }
 
-    fn poll(wait: &mut Wait, count: &Arc<Count>) -> Poll<Result<(), Failure>> {
-        let waker = Waker::from(Arc::clone(count));
+    fn poll_once(wait: &mut Wait, count: &Arc<Count>) -> Poll<Result<(), Failure>> {
+        let waker: Waker = Arc::clone(count).into();
         Pin::new(wait).poll(&mut Context::from_waker(&waker))
     }
 
@@ -249,10 +249,10 @@ mod tests {
         let durable = Durable::new(0);
         let count = Arc::<Count>::default();
         let mut waits: Vec<_> = (1..=1000).map(|n| durable.wait(seq(n))).collect();
-        assert!(waits.iter_mut().all(|wait| poll(wait, &count).is_pending()));
+        assert!(waits.iter_mut().all(|wait| poll_once(wait, &count).is_pending()));
         durable.publish(400);
         assert_eq!(count.0.load(Ordering::SeqCst), 400);
-        let ready = waits.iter_mut().filter(|w| poll(w, &count).is_ready()).count();
+        let ready = waits.iter_mut().map(|w| poll_once(w, &count)).filter(Poll::is_ready).count();
         assert_eq!(ready, 400);
         durable.publish(400);
         assert_eq!(count.0.load(Ordering::SeqCst), 400);
@@ -263,7 +263,7 @@ mod tests {
         let durable = Durable::new(0);
         let count = Arc::<Count>::default();
         let mut wait = durable.wait(seq(1));
-        assert!(poll(&mut wait, &count).is_pending());
+        assert!(poll_once(&mut wait, &count).is_pending());
         drop(wait);
         assert!(durable.shared.waiters().by_seq.is_empty());
     }

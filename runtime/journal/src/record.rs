@@ -21,13 +21,27 @@ pub enum Record {
     Settle(Box<Settle>),
     /// Deliveries whose rows an operator, or the host on their behalf, has changed: redriven, or
     /// about to run again after an unclean stop.
-    Rows { at: Timestamp, why: RowChange, rows: Vec<DeliveryRow> },
+    Rows {
+        at: Timestamp,
+        why: RowChange,
+        rows: Vec<DeliveryRow>,
+    },
     /// Deliveries that were given up: dropped by an operator, or with their function.
-    Drop { at: Timestamp, ids: Vec<DeliveryId> },
+    Drop {
+        at: Timestamp,
+        ids: Vec<DeliveryId>,
+    },
     /// A function's definition, whole.
-    Define { at: Timestamp, name: FunctionName, definition: Definition },
+    Define {
+        at: Timestamp,
+        name: FunctionName,
+        definition: Definition,
+    },
     /// All state of a function is deleted.
-    WipeState { at: Timestamp, function: FunctionName },
+    WipeState {
+        at: Timestamp,
+        function: FunctionName,
+    },
 }
 
 /// Why rows were written again.
@@ -104,7 +118,10 @@ pub struct DeliveryRow {
 pub enum RowStatus {
     /// To be run, not before this time.
     Due(Timestamp),
-    Dead { at: Timestamp, error: ErrorInfo },
+    Dead {
+        at: Timestamp,
+        error: ErrorInfo,
+    },
 }
 
 /// The end of an attempt: everything that it changes, in one record.
@@ -124,11 +141,20 @@ pub struct Settle {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    Committed { writes: Vec<StateWrite>, emitted: Vec<Accepted>, reply: Option<Reply> },
+    Committed {
+        writes: Vec<StateWrite>,
+        emitted: Vec<Accepted>,
+        reply: Option<Reply>,
+    },
     /// To be tried again: `row.status` says when.
-    Retry { error: ErrorInfo, row: DeliveryRow },
+    Retry {
+        error: ErrorInfo,
+        row: DeliveryRow,
+    },
     /// `row.status` is dead.
-    Dead { row: DeliveryRow },
+    Dead {
+        row: DeliveryRow,
+    },
 }
 
 /// A function as it stands: every revision that is kept, and which one is active.
@@ -164,6 +190,18 @@ pub struct Pause {
 }
 
 impl Record {
+    /// When it was made.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Accept(accept) => accept.at,
+            Self::Settle(settle) => settle.at,
+            Self::Rows { at, .. }
+            | Self::Drop { at, .. }
+            | Self::Define { at, .. }
+            | Self::WipeState { at, .. } => *at,
+        }
+    }
+
     /// How many sequence numbers it takes.
     pub fn span(&self) -> u64 {
         let events = match self {
