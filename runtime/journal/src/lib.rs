@@ -3,6 +3,12 @@
 
 mod blobs;
 mod checkpoint;
+#[cfg(test)]
+mod checkpoint_model;
+#[cfg(test)]
+mod checkpoint_sim;
+#[cfg(test)]
+mod checkpoint_tests;
 mod checkpoint_thread;
 mod codec;
 mod codec_parts;
@@ -50,12 +56,18 @@ mod store_keys;
 mod store_value;
 mod writer;
 
+pub use blobs::Blobs;
+pub use checkpoint::{CheckpointOptions, CheckpointParts, Checkpointed, Checkpointer};
+pub use checkpoint_thread::CheckpointThread;
 pub use dedup::{Dedup, DedupOptions, Hit};
 pub use dedup_fingerprint::Fingerprint;
 pub use disk::{Disk, DiskFile, read_exact_at};
 pub use disk_fs::FsDisk;
 pub use error::{AppendError, CodecError, Failure, OpenError, ReadError};
 pub use fold::PayloadRef;
+pub use history::History;
+pub use history_columns::HistoryQuery;
+pub use history_query::HistoryPage;
 pub use log::{Log, LogOptions, LogThreads, Recovered};
 pub use log_append::{Appender, Pause as LogPause};
 pub use log_durable::{Durable, Follower, Wait};
@@ -66,6 +78,7 @@ pub use record::{
     Accept, Accepted, Body, DedupEntry, Definition, DeliveryRow, Entrance, Location, NewDelivery,
     Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle, Stored,
 };
+pub use retention::Retention;
 pub use segment_pool::Prepared;
 pub use segment_pool::Preparer;
 pub use segment_table::SegmentInfo;
@@ -76,10 +89,3 @@ pub use store_counters::{Counters, FunctionCounters};
 pub use store_error::{Found, StoreError};
 pub use store_keys::Space;
 pub use writer::{Step, Writer};
-pub use blobs::Blobs;
-pub use checkpoint::{CheckpointOptions, CheckpointParts, Checkpointed, Checkpointer};
-pub use checkpoint_thread::CheckpointThread;
-pub use history::History;
-pub use history_columns::HistoryQuery;
-pub use history_query::HistoryPage;
-pub use retention::Retention;

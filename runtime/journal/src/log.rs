@@ -86,7 +86,7 @@ pub struct Recovered {
     pub last: u64,
     /// Records copied forward, because nothing proved that they were durable.
     pub copied: usize,
-    /// Bytes at the end that were no whole record were left behind, where the log stops.
+    /// The segment and the offset where the last batch was torn, if it can be told.
     pub torn: Option<(u32, u32)>,
 }
 

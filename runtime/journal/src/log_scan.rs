@@ -88,7 +88,7 @@ impl RawScan {
                     self.current = Some((segment, walk));
                     return Ok(Some(RawRecord { seq, span: header.span, location, body }));
                 }
-                Walked::End { at } => {
+                Walked::End { at, .. } => {
                     let next = walk.expected().map_or(segment.first, |expected| expected.next);
                     if next > self.to {
                         return Ok(None);

@@ -22,8 +22,8 @@ pub(crate) struct Tail {
     pub(crate) kept: Kept,
     /// Intact records after that, which nothing proves durable.
     pub(crate) survivors: Vec<Survivor>,
-    /// Where something that is no record was found, if the last batch was torn.
-    pub(crate) stopped: Option<(u32, u32)>,
+    /// Where the last batch was torn, if there is more of it than its header.
+    pub(crate) torn: Option<(u32, u32)>,
 }
 
 /// A point between two records.
@@ -61,12 +61,12 @@ pub(crate) fn find_tail(
     };
     search.begin(&chain[first_index]);
     for (index, segment) in chain.iter().enumerate().skip(first_index) {
-        let stop = search.walk(segment)?;
+        let (stop, torn) = search.walk(segment)?;
         let Some(next) = chain.get(index + 1) else {
-            return search.stop(chain, index, stop);
+            return search.stop(chain, index, stop, torn);
         };
         if !continues(segment, next, stop, search.next()) {
-            return search.stop(chain, index, stop);
+            return search.stop(chain, index, stop, torn);
         }
     }
     search.end_of_log(disk.path(""), 0)
@@ -121,8 +121,9 @@ impl Search<'_> {
         Expected { next: self.next(), previous }
     }
 
-    /// Goes through one segment; returns where something is that is not a valid continuation.
-    fn walk(&mut self, segment: &Found) -> Result<u32, OpenError> {
+    /// Goes through one segment; returns where something is that is not a valid continuation, and
+    /// whether that is in the middle of a batch.
+    fn walk(&mut self, segment: &Found) -> Result<(u32, bool), OpenError> {
         if let Start::Resumed(resumed) = segment.start {
             self.prove(resumed.durable);
         }
@@ -143,7 +144,7 @@ impl Search<'_> {
                     let generation = segment.generation;
                     self.tail.survivors.push(Survivor { generation, at, header, body });
                 }
-                Walked::End { at } => return Ok(at),
+                Walked::End { at, torn } => return Ok((at, torn)),
             }
         }
     }
@@ -167,7 +168,13 @@ impl Search<'_> {
     }
 
     /// At the first place where the log does not go on: damage, or its end?
-    fn stop(mut self, chain: &[Found], index: usize, at: u32) -> Result<Tail, OpenError> {
+    fn stop(
+        mut self,
+        chain: &[Found],
+        index: usize,
+        at: u32,
+        torn: bool,
+    ) -> Result<Tail, OpenError> {
         let mut durable = 0;
         for (later, segment) in chain.iter().enumerate().skip(index) {
             let from = if later == index { at } else { HEADER_PAGE };
@@ -185,7 +192,7 @@ impl Search<'_> {
             let what = "a record that was durable is not intact";
             return Err(OpenError::Damaged { file, offset: u64::from(at), what });
         }
-        self.tail.stopped = Some((generation, at));
+        self.tail.torn = torn.then_some((generation, at));
         self.end_of_log(file, at)
     }
 

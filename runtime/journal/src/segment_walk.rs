@@ -24,6 +24,8 @@ pub(crate) enum Walked {
     /// No valid batch or record begins at `at`, or the limit is reached there.
     End {
         at: u32,
+        /// In the middle of a batch.
+        torn: bool,
     },
 }
 
@@ -64,12 +66,6 @@ impl Walk {
         Self { window, stamp, at: HEADER_PAGE, batch: None, expected, body_len: 0 }
     }
 
-    /// Continues where an earlier walk stood: at a batch's beginning.
-    pub(crate) fn from_batch(mut self, at: u32) -> Self {
-        self.at = at;
-        self
-    }
-
     /// None while no batch has been seen.
     pub(crate) fn expected(&self) -> Option<Expected> {
         self.expected
@@ -91,12 +87,12 @@ impl Walk {
     }
 
     fn batch(&mut self) -> io::Result<Walked> {
-        let end = Walked::End { at: self.at };
+        let end = Walked::End { at: self.at, torn: false };
         let at = sector_up(self.at);
         if at >= self.window.limit {
             return Ok(end);
         }
-        let end = Walked::End { at };
+        let end = Walked::End { at, torn: false };
         let Some(bytes) = self.window.at(at, BATCH_HEADER)? else { return Ok(end) };
         let Some(header) = BatchHeader::decode(bytes, self.stamp) else { return Ok(end) };
         let follows = self.expected.is_none_or(|expected| expected.next == header.first);
@@ -115,7 +111,7 @@ impl Walk {
 
     fn record(&mut self) -> io::Result<Walked> {
         let at = self.at;
-        let end = Walked::End { at };
+        let end = Walked::End { at, torn: true };
         let Some(bytes) = self.window.at(at, RECORD_HEADER)? else { return Ok(end) };
         let Some(header) = RecordHeader::decode(bytes, self.stamp) else { return Ok(end) };
         let body_at = u64::from(at) + RECORD_HEADER as u64;
