@@ -108,7 +108,7 @@ impl Log {
         let spares_max = options.segments_ahead + 1;
         tidy(&*disk, &mut inventory, &tail, segment_bytes, spares_max)?;
         let recovered =
-            Recovered { last: fresh.next - 1, copied: tail.survivors.len(), torn: tail.stopped };
+            Recovered { last: fresh.next - 1, copied: tail.survivors.len(), torn: tail.torn };
         Ok(Self::assemble(disk, options, secret, inventory, &fresh, recovered))
     }
 
