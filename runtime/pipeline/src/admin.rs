@@ -2,26 +2,17 @@
 //! HTTP.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use triphammer_journal::{Accept, Accepted, Body, Definition, Entrance, Record, RowChange, RowStatus, Space};
-use triphammer_model::{
-    Delivery, DeliveryId, Event, ExtensionValue, FunctionName, Hops, Manifest, RevisionId, Seq,
-};
-use triphammer_sandbox::{Call, Module};
+use triphammer_journal::{Body, Definition, Record, RowChange, RowStatus};
+use triphammer_model::{DeliveryId, FunctionName, Seq};
 
-use crate::core::{Core, Inner, Numbered};
+use crate::core::{Core, Inner};
 use crate::deploy::Deployer;
-use crate::error::{AcceptError, ChangeError, DeployError, QueryError};
+use crate::error::{AcceptError, ChangeError, QueryError};
 use crate::info::{
-    DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult, DryRun, EventQuery, FunctionInfo,
-    Remove, Selection, Status,
+    DeliveryPage, DeliveryQuery, DeliveryResult, FunctionInfo, Remove, Selection, Status,
 };
-use crate::intake::nth;
-use crate::queue::{DeadLetter, Entry, FnId, Payload};
-use crate::reads::Reader;
-use crate::route::find_key;
+use crate::queue::{DeadLetter, Entry, FnId};
 use crate::slab::Slot;
 use crate::waiters::News;
 
@@ -49,9 +40,7 @@ impl Core {
         query: &DeliveryQuery,
     ) -> Result<DeliveryPage, QueryError> {
         let after: Option<DeliveryId> = match &query.cursor {
-            Some(cursor) => {
-                Some(cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))?)
-            }
+            Some(cursor) => Some(cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))?),
             None => None,
         };
         let inner = self.lock();
@@ -116,10 +105,7 @@ impl Core {
     }
 
     /// Gives up deliveries: dead letters, and those that do not run at the moment.
-    pub(crate) async fn drop_deliveries(
-        &self,
-        selection: &Selection,
-    ) -> Result<u64, ChangeError> {
+    pub(crate) async fn drop_deliveries(&self, selection: &Selection) -> Result<u64, ChangeError> {
         let ids = match selection {
             Selection::Ids(ids) => ids.clone(),
             Selection::Filter { .. } => self.dead_ids(selection)?,
@@ -271,9 +257,10 @@ impl Inner {
         let slots = self.slots(ids);
         let can = |id: &&DeliveryId| match slots.get(*id) {
             Some(slot) => self.queue.status(*slot) != Status::Running,
-            None => self.queue.find(&id.function).is_some_and(|function| {
-                self.queue.function(function).dead.contains_key(&id.seq)
-            }),
+            None => self
+                .queue
+                .find(&id.function)
+                .is_some_and(|function| self.queue.function(function).dead.contains_key(&id.seq)),
         };
         ids.iter().filter(can).cloned().collect()
     }

@@ -4,12 +4,13 @@
 //! read is validated first, whatever its outcome: a fault over a state that never existed must
 //! not become a dead letter.
 
-use std::sync::{Arc, MutexGuard};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use triphammer_journal::{
-    Accepted, AppendError, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus, Settle, Space,
+    Accepted, AppendError, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus,
+    Settle, Space,
 };
 use triphammer_model::{
     Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
@@ -20,7 +21,6 @@ use crate::core::{Core, Inner, Lease, Numbered};
 use crate::feed::FeedItem;
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
-use crate::queue::Entry;
 use crate::route::RouteTable;
 use crate::settle::{AttemptError, Jitter, Settlement, settle};
 use crate::waiters::News;
@@ -357,7 +357,8 @@ impl Failure {
             None => RowStatus::Dead { at, error: self.error.clone() },
         };
         let attempts = lease.entry.attempts + u32::from(self.counted);
-        let entry = Entry { attempts, starts: 0, ..lease.entry.clone() };
+        let mut entry = lease.entry.clone();
+        (entry.attempts, entry.starts) = (attempts, 0);
         entry.to_row(&lease.revision.function, status)
     }
 }

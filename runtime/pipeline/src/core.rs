@@ -10,21 +10,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use triphammer_journal::{
-    Accepted, Appender, Dedup, Disk, Durable, Fingerprint, History, Location, LogReader, Record, RowStatus,
+    Accepted, Appender, Dedup, Disk, Durable, Fingerprint, History, Location, LogReader, RowStatus,
     StateStore, Store,
 };
-use triphammer_model::{
-    DeliveryId, Event, FunctionName, Hops, Limits, OrderingKey, Seq, Timestamp,
-};
+use triphammer_model::{DeliveryId, FunctionName, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::feed::{Feed, FeedItem};
+use crate::info::{DeliveryResult, Status};
 use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
 use crate::registry::{Functions, Revision};
 use crate::route::RouteTable;
 use crate::slab::Slot;
-use crate::waiters::{News, NewsSender, Waiters};
-use crate::info::{DeliveryResult, Status};
+use crate::waiters::{News, Waiters};
 
 /// Shared by every task of the pipeline.
 #[derive(Debug)]
@@ -282,7 +280,11 @@ impl Inner {
         self.totals.dead += 1;
         let id = row.id.clone();
         let attempts = row.attempts;
-        self.feed.push(record.get(), || FeedItem::Dead { id: id.clone(), at, error: error.clone() });
+        self.feed.push(record.get(), || FeedItem::Dead {
+            id: id.clone(),
+            at,
+            error: error.clone(),
+        });
         self.waiters.tell(id.seq, || News {
             event: id.seq,
             record,

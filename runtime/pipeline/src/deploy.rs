@@ -308,9 +308,7 @@ fn read_manifest(
     Ok(Manifest::from_json(text, limits)?)
 }
 
-fn check_config(
-    config: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, DeployError> {
+fn check_config(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, DeployError> {
     let bytes: usize = config.iter().map(|(name, value)| name.len() + value.len()).sum();
     if config.len() > CONFIG_ENTRIES_MAX {
         return Err(DeployError::Config("more than 256 entries"));

@@ -41,7 +41,6 @@ pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>, permits: Arc<Se
         let mut attempt = Box::pin(run(Arc::clone(&core), Arc::clone(&sandbox), lease));
         let polled = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await;
         if polled.is_pending() {
-            #[expect(clippy::disallowed_methods, reason = "the permit is what it is drained by")]
             tokio::spawn(async move {
                 attempt.await;
                 drop(permit);
@@ -124,8 +123,7 @@ async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
         };
         let mut attempt = attempt(core, &lease, event.clone());
         let validated = lease.entry.key.is_none();
-        let reader =
-            Arc::new(Reader::new(&core.state, Arc::clone(&attempt.space), validated));
+        let reader = Arc::new(Reader::new(&core.state, Arc::clone(&attempt.space), validated));
         let mut invoked = invoke(core, sandbox, &lease, event, &attempt, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;

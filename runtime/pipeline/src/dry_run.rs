@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use triphammer_journal::Space;
-use triphammer_model::{Delivery, DeliveryId, ErrorInfo, Event, FunctionName, Manifest, RevisionId, Seq};
+use triphammer_model::{
+    Delivery, DeliveryId, ErrorInfo, Event, FunctionName, Manifest, RevisionId, Seq,
+};
 use triphammer_sandbox::{Call, Module};
 
 use crate::deploy::Deployer;

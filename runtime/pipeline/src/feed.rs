@@ -20,7 +20,12 @@ pub enum FeedItem {
         functions: Vec<FunctionName>,
     },
     /// An attempt has begun.
-    Attempted { id: DeliveryId, revision: RevisionId, attempt: u32, at: Timestamp },
+    Attempted {
+        id: DeliveryId,
+        revision: RevisionId,
+        attempt: u32,
+        at: Timestamp,
+    },
     Committed {
         id: DeliveryId,
         revision: RevisionId,
@@ -37,8 +42,16 @@ pub enum FeedItem {
         due: Timestamp,
         error: ErrorInfo,
     },
-    Dead { id: DeliveryId, at: Timestamp, error: ErrorInfo },
-    Deployed { function: FunctionName, revision: RevisionId, at: Timestamp },
+    Dead {
+        id: DeliveryId,
+        at: Timestamp,
+        error: ErrorInfo,
+    },
+    Deployed {
+        function: FunctionName,
+        revision: RevisionId,
+        at: Timestamp,
+    },
 }
 
 impl FeedItem {

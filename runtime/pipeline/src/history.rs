@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use triphammer_journal::{Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored};
+use triphammer_journal::{
+    Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored,
+};
 use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
 
 use crate::core::Core;

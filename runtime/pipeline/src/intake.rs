@@ -21,9 +21,15 @@ use crate::waiters::NewsSender;
 enum Known {
     New,
     /// Accepted before.
-    Before { seq: Seq, differs: bool },
+    Before {
+        seq: Seq,
+        differs: bool,
+    },
     /// The same as an earlier one of this batch.
-    Within { first: usize, differs: bool },
+    Within {
+        first: usize,
+        differs: bool,
+    },
 }
 
 /// A batch on its way in.

@@ -37,10 +37,10 @@ pub use clock::Clock;
 pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 pub use feed::FeedItem;
 pub use info::{
-    AttemptStory, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult,
-    DeliveryStory, Deploy, Deployed, DryRun, EventPage, EventQuery, EventSummary, FunctionInfo,
-    Receipt, Remove, Removed, Replayed, RevisionInfo, Selection, StateEntry, StatePage,
-    StateQuery, Stats, Status, Story, Waited,
+    AttemptStory, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult, DeliveryStory,
+    Deploy, Deployed, DryRun, EventPage, EventQuery, EventSummary, FunctionInfo, Receipt, Remove,
+    Removed, Replayed, RevisionInfo, Selection, StateEntry, StatePage, StateQuery, Stats, Status,
+    Story, Waited,
 };
 pub use pipeline::{Options, Pipeline, Running};
 pub use triphammer_journal::Entrance;

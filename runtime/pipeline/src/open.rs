@@ -7,8 +7,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use triphammer_journal::{
-    Blobs, CheckpointOptions, CheckpointParts, CheckpointThread, Checkpointer, Dedup,
-    DedupOptions, Disk, FsDisk, History, Log, LogOptions, LogThreads, StateStore, Store, StoreOptions,
+    Blobs, CheckpointOptions, CheckpointParts, CheckpointThread, Checkpointer, Dedup, DedupOptions,
+    Disk, FsDisk, History, Log, LogOptions, LogThreads, Retention, StateStore, Store, StoreOptions,
 };
 use triphammer_model::{FunctionName, Seq};
 use triphammer_sandbox::{Sandbox, SandboxOptions};
@@ -79,8 +79,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
         .map_err(OpenError::Threads)?;
     let checkpoint_options = CheckpointOptions {
         log_bytes: options.checkpoint_bytes,
-        retention_age: options.retention_age,
-        retention_bytes: options.retention_bytes,
+        retention: Retention { age: options.retention_age, bytes: options.retention_bytes },
         ..CheckpointOptions::default()
     };
     let parts = CheckpointParts {
@@ -92,13 +91,14 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     };
     let (failed, failures) = tokio::sync::mpsc::channel(FAILURES_MAX);
     let time = clock.clone();
-    let checkpoints = Checkpointer::new(parts, checkpoint_options).spawn(
+    let checkpoints = Checkpointer::new(parts, checkpoint_options, clock.now()).spawn(
         move || time.now(),
         move |error| {
             // Nobody listens only when the host is stopping already.
             let _ = failed.try_send(error.to_string());
         },
-    )?;
+    );
+    let checkpoints = checkpoints.map_err(OpenError::Threads)?;
     let Recovered { queue, definitions, .. } = recovered;
     let functions: Functions =
         definitions.into_iter().map(|(name, def)| (name, Function::new(def, None))).collect();

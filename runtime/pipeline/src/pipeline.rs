@@ -18,8 +18,8 @@ use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, Q
 use crate::feed::FeedItem;
 use crate::info::{
     Counts, DeliveryPage, DeliveryQuery, DeliveryResult, Deploy, Deployed, DryRun, EventPage,
-    EventQuery, FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry,
-    StatePage, StateQuery, Stats, Status, Story, Waited,
+    EventQuery, FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry, StatePage,
+    StateQuery, Stats, Status, Story, Waited,
 };
 use crate::open::{Engine, open};
 use crate::waiters::News;
@@ -162,8 +162,7 @@ impl Pipeline {
         let story = self.core.story(seq).ok()??;
         let result = |delivery: crate::info::DeliveryStory| {
             let info = delivery.info;
-            let settled =
-                matches!(info.status, Status::Committed | Status::Dead | Status::Dropped);
+            let settled = matches!(info.status, Status::Committed | Status::Dead | Status::Dropped);
             let last = delivery.attempts.last();
             let result = settled.then(|| DeliveryResult {
                 function: info.id.function.clone(),
@@ -223,11 +222,7 @@ impl Pipeline {
         self.info(name)
     }
 
-    pub async fn remove(
-        &self,
-        name: &FunctionName,
-        how: Remove,
-    ) -> Result<Removed, ChangeError> {
+    pub async fn remove(&self, name: &FunctionName, how: Remove) -> Result<Removed, ChangeError> {
         Ok(Removed { dropped: self.deployer.remove(name, how).await? })
     }
 
@@ -255,9 +250,10 @@ impl Pipeline {
         if self.core.function_info(name).is_none() {
             return Err(ChangeError::NoFunction(name.clone()));
         }
-        let after = query.cursor.as_ref().map(|cursor| {
-            cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))
-        });
+        let after = query
+            .cursor
+            .as_ref()
+            .map(|cursor| cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone())));
         let after = after.transpose()?;
         let key = query.key.as_ref().map(Option::as_ref);
         let list = self

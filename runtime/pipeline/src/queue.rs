@@ -488,12 +488,8 @@ impl Entry {
 
     /// A delivery from its row, which is not that of a dead letter.
     pub(crate) fn from_row(row: &DeliveryRow, function: FnId, payload: Payload) -> Self {
-        let mut entry = Self::new(
-            (row.id.seq, function),
-            row.key.clone(),
-            (row.accepted, row.hops),
-            payload,
-        );
+        let mut entry =
+            Self::new((row.id.seq, function), row.key.clone(), (row.accepted, row.hops), payload);
         entry.entered = row.entered;
         entry.order = row.order;
         entry.attempts = row.attempts;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use triphammer_journal::{Definition, RevisionDef};
-use triphammer_model::{
-    FunctionName, InvalidManifest, Limits, Manifest, RevisionId, Timestamp,
-};
+use triphammer_model::{FunctionName, InvalidManifest, Limits, Manifest, RevisionId, Timestamp};
 use triphammer_sandbox::Module;
 
 use crate::info::RevisionInfo;

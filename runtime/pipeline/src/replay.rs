@@ -4,7 +4,7 @@ use triphammer_journal::{Accept, Accepted, Body, Entrance, NewDelivery, Record};
 use triphammer_model::{ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Seq};
 
 use crate::core::{Core, Numbered};
-use crate::error::{AcceptError, ChangeError};
+use crate::error::ChangeError;
 use crate::info::EventQuery;
 use crate::intake::{may_accept, nth};
 use crate::route::find_key;
@@ -78,12 +78,7 @@ impl Core {
     }
 }
 
-fn replayed(
-    seq: Seq,
-    event: &Event,
-    name: &FunctionName,
-    key: Option<&KeySource>,
-) -> Accepted {
+fn replayed(seq: Seq, event: &Event, name: &FunctionName, key: Option<&KeySource>) -> Accepted {
     let mut parts = event.to_parts();
     parts.extensions.retain(|(name, _)| name != "replayof");
     parts.extensions.push(("replayof".into(), ExtensionValue::Text(seq.to_string())));

@@ -92,7 +92,8 @@ fn find_scalar(data: &[u8], pointer: &str) -> Option<String> {
         let token = token.replace("~1", "/").replace("~0", "~");
         value = match value.get().as_bytes().first()? {
             b'{' => {
-                let members: BTreeMap<String, &RawValue> = serde_json::from_str(value.get()).ok()?;
+                let members: BTreeMap<String, &RawValue> =
+                    serde_json::from_str(value.get()).ok()?;
                 members.get(&token).copied()?
             }
             b'[' => {

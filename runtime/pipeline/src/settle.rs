@@ -51,8 +51,14 @@ impl AttemptError {
 pub(crate) enum Settlement {
     Commit(Effects),
     /// Try again after this long; `counted` attempts come nearer to the last.
-    Retry { after: Duration, counted: bool, error: AttemptError },
-    Dead { error: AttemptError },
+    Retry {
+        after: Duration,
+        counted: bool,
+        error: AttemptError,
+    },
+    Dead {
+        error: AttemptError,
+    },
 }
 
 /// A fraction of the longest wait, in 65,536ths: full jitter, so that deliveries that failed
