@@ -36,6 +36,8 @@ fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
     match way {
         "ok" => ok(ctx),
         "count" => count(ctx),
+        "flaky" => flaky(request, ctx),
+        "who" => Err(Fault::reject(ctx.idempotency_key())),
         "retry" => Err(Fault::retry("it may pass")),
         "retry-after" => Err(Fault::retry_after("not yet", after(request))),
         "reject" => Err(Fault::reject("it will not pass")),
@@ -62,7 +64,6 @@ fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
         "stdout" => excess::stdout(request),
 
         "read-file" => outside::read_file(),
-        "connect" => outside::connect(),
         "env" => outside::env(),
         "clock" => outside::clock(),
         "random" => outside::random(),
@@ -73,6 +74,15 @@ fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
 fn ok(ctx: &Context) -> Outcome {
     ctx.state().set("ok", &true)?;
     Ok(Some(Reply::text("ok")))
+}
+
+/// Fails as many times as it is told to, once by default, and behaves after that.
+fn flaky(request: &Request, ctx: &Context) -> Outcome {
+    let failures = request.n.unwrap_or(1);
+    if ctx.attempt() as usize <= failures {
+        return Err(Fault::retry(format!("attempt {} fails", ctx.attempt())));
+    }
+    ok(ctx)
 }
 
 /// Reads, adds and writes; without a key, so that concurrent attempts conflict.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
-use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
@@ -13,13 +12,6 @@ use crate::Outcome;
 pub(crate) fn read_file() -> Outcome {
     Ok(Some(Reply::text(match fs::read("/etc/passwd") {
         Ok(bytes) => format!("read {} bytes", bytes.len()),
-        Err(error) => format!("refused: {error}"),
-    })))
-}
-
-pub(crate) fn connect() -> Outcome {
-    Ok(Some(Reply::text(match TcpStream::connect("127.0.0.1:80") {
-        Ok(_) => "connected".to_owned(),
         Err(error) => format!("refused: {error}"),
     })))
 }

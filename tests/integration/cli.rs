@@ -1,0 +1,1 @@
+//! `trip` as its users run it.

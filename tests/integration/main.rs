@@ -1,0 +1,25 @@
+//! The integration tests: the real `trip` as a process, real guests, everything over HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests end the test, which the lints only see in functions marked as tests"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod accept;
+mod checker;
+mod cli;
+mod crash;
+mod data_directory;
+mod deploy;
+mod hot_swap;
+mod hygiene;
+mod ledger;
+mod misbehaving;
+mod retry;
+mod ring;
+mod samples;
+mod tidy;

@@ -1,0 +1,168 @@
+//! What the compiler does not check: which crate may depend on which, that every file says what
+//! it is for, that every error code is documented, and that nothing is left for later.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::root;
+
+/// The crates of the runtime, and what each may depend on of them.
+const LAYERS: [(&str, &[&str]); 6] = [
+    ("model", &[]),
+    ("journal", &["triphammer-model"]),
+    ("sandbox", &["triphammer-model"]),
+    ("pipeline", &["triphammer-model", "triphammer-journal", "triphammer-sandbox"]),
+    ("server", &["triphammer-model", "triphammer-pipeline", "triphammer-sandbox"]),
+    ("cli", &["triphammer-model", "triphammer-server"]),
+];
+
+/// What only one crate may depend on, by the beginning of its name.
+const ONLY: [(&str, &[&str]); 4] = [
+    ("wasmtime", &["sandbox"]),
+    ("redb", &["journal"]),
+    ("crc32c", &["journal"]),
+    ("hyper", &["server", "cli"]),
+];
+
+/// The names of a crate's dependencies, those of its tests left out.
+fn dependencies(manifest: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(manifest).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    let of = |section: &str| table.get(section).and_then(toml::Value::as_table).cloned();
+    of("dependencies").unwrap_or_default().keys().cloned().collect()
+}
+
+#[test]
+fn crates_depend_on_what_is_below_them() {
+    let runtime = root().join("runtime");
+    let found: BTreeSet<String> = fs::read_dir(&runtime)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let known: BTreeSet<String> = LAYERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(found, known, "a new crate needs a place in this picture");
+    for (name, allowed) in LAYERS {
+        let depends = dependencies(&runtime.join(name).join("Cargo.toml"));
+        for other in depends.iter().filter(|other| other.starts_with("triphammer-")) {
+            assert!(allowed.contains(&other.as_str()), "{name} depends on {other}");
+        }
+        for (dependency, crates) in ONLY {
+            let has = depends.iter().any(|other| other.starts_with(dependency));
+            assert!(!has || crates.contains(&name), "{name} depends on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn functions_and_guests_depend_on_the_sdk_alone() {
+    for folder in ["functions", "tests/guests"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let manifest = entry.unwrap().path().join("Cargo.toml");
+            let mut depends = dependencies(&manifest);
+            assert!(depends.remove("triphammer-sdk"), "{}", manifest.display());
+            let rest: Vec<&String> =
+                depends.iter().filter(|name| !name.starts_with("serde")).collect();
+            assert!(rest.is_empty(), "{} depends on {rest:?}", manifest.display());
+        }
+    }
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let without: Vec<PathBuf> = sources()
+        .into_iter()
+        // The tests of the module beside them.
+        .filter(|path| !path.ends_with("tests.rs"))
+        .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//! "))
+        .collect();
+    assert!(without.is_empty(), "these begin without module docs: {without:#?}");
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In two parts, so that this file does not find itself.
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("un", "implemented!(")];
+    let mut found = Vec::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            if words.iter().any(|word| line.contains(word)) {
+                found.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Documents that may have the table of codes.
+const DOCUMENTS: [&str; 2] = ["README.md", "docs/errors.md"];
+
+#[test]
+fn every_error_code_is_documented() {
+    let documents: String =
+        DOCUMENTS.iter().filter_map(|name| fs::read_to_string(root().join(name)).ok()).collect();
+    let codes = error_codes();
+    assert!(codes.len() > 30, "the codes are no longer found: {codes:?}");
+    let row = |code: &String| documents.lines().any(|l| l.contains(&format!("`{code}`")));
+    let missing: Vec<&String> = codes.iter().filter(|code| !row(code)).collect();
+    assert!(missing.is_empty(), "no row of {DOCUMENTS:?} names {missing:#?}");
+}
+
+/// Every dotted lower-case string literal of the runtime that can reach a user as a code: what
+/// functions called `code` return, and what errors are made with.
+fn error_codes() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for path in sources().into_iter().filter(|path| path.starts_with(root().join("runtime"))) {
+        let text = fs::read_to_string(&path).unwrap();
+        // What tests say is not what users see.
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("test")) {
+            continue;
+        }
+        for family in FAMILIES {
+            for (at, _) in text.match_indices(&format!("\"{family}.")) {
+                let literal = text[at + 1..].split('"').next().unwrap_or_default();
+                if is_code(literal, &path) {
+                    codes.insert(literal.to_owned());
+                }
+            }
+        }
+    }
+    codes
+}
+
+/// What codes begin with.
+const FAMILIES: [&str; 16] = [
+    "config", "delivery", "deploy", "event", "function", "host", "http", "invoke", "journal",
+    "limit", "manifest", "module", "query", "route", "sandbox", "state",
+];
+
+fn is_code(literal: &str, path: &Path) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+    // The names of settings look the same.
+    let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
+    let is_setting = in_settings && !literal.starts_with("config.");
+    !is_setting && literal.chars().all(plain) && !literal.ends_with('.')
+}
+
+/// All of the project's own Rust files; not those that are meant not to compile.
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["runtime", "sdk", "functions", "tests"] {
+        collect(&root().join(folder), &mut found);
+    }
+    found.sort();
+    found
+}
+
+fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("tests/attribute") {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
