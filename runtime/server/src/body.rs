@@ -8,20 +8,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
 use http_body_util::BodyExt;
+use hyper::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{EXPECT, HeaderMap};
-use hyper::{Request, StatusCode};
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::problem::Problem;
 
-/// What a response carries: bytes at once, or a stream that some task feeds.
-#[derive(Debug)]
+/// What a response carries: bytes at once, or pieces as they come.
 pub(crate) enum ResponseBody {
     Whole(Bytes),
-    Stream(mpsc::Receiver<Bytes>),
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
 
 impl From<Vec<u8>> for ResponseBody {
@@ -43,8 +43,8 @@ impl Body for ResponseBody {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Stream(chunks) => {
-                chunks.poll_recv(cx).map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            Self::Stream(pieces) => {
+                pieces.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
             }
         }
     }
@@ -78,6 +78,15 @@ const BYTES_PER_SECOND_MIN: u64 = 128 << 10;
 const DISCARDED_MAX: u64 = 64 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How large a body may be, and the error that says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    pub(crate) bytes: usize,
+    /// Begins a sentence.
+    pub(crate) what: &'static str,
+    pub(crate) code: &'static str,
+}
+
 /// A body that was read. Its share of the memory is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Received<'r> {
@@ -91,19 +100,18 @@ impl BodyReader {
         Self { memory: Arc::new(Semaphore::new(units as usize)), read_timeout }
     }
 
-    /// Reads the whole body, of at most `limit` bytes. `what` names it in an error.
+    /// Reads the whole body.
     pub(crate) async fn read(
         &self,
-        request: Request<Incoming>,
-        limit: u64,
-        what: &str,
-    ) -> Result<(hyper::http::request::Parts, Received<'_>), Problem> {
-        let (parts, mut body) = request.into_parts();
-        // Where the length is not declared, the lower bound is 0 and the limit is what it may be.
+        headers: &HeaderMap,
+        mut body: Incoming,
+        allowed: Allowance,
+    ) -> Result<Received<'_>, Problem> {
+        let limit = allowed.bytes as u64;
         let declared = body.size_hint().exact();
         if declared.is_some_and(|len| len > limit) {
-            discard(&parts.headers, body, DISCARDED_MAX).await;
-            return Err(Problem::too_large(what, limit));
+            discard(headers, body).await;
+            return Err(allowed.exceeded());
         }
         let expected = declared.unwrap_or(limit);
         let bound = self.read_timeout + Duration::from_secs(expected / BYTES_PER_SECOND_MIN);
@@ -112,16 +120,16 @@ impl BodyReader {
             collect(&mut body, limit).await.map(|bytes| Received { bytes, _memory: memory })
         };
         match timeout(bound, whole).await {
-            Ok(Ok(received)) => Ok((parts, received)),
+            Ok(Ok(received)) => Ok(received),
             Ok(Err(Unread::TooLarge)) => {
-                discard(&parts.headers, body, DISCARDED_MAX).await;
-                Err(Problem::too_large(what, limit))
+                discard(headers, body).await;
+                Err(allowed.exceeded())
             }
             Ok(Err(Unread::Broken)) => {
-                Err(Problem::bad_request("http.body_broken", format!("{what} broke off")))
+                Err(Problem::bad_request("http.body_broken", "the body broke off"))
             }
             Err(_) => {
-                let detail = format!("{what} did not come in within {} s", bound.as_secs());
+                let detail = format!("the body did not come in within {bound:?}");
                 Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "http.timeout", detail))
             }
         }
@@ -132,8 +140,15 @@ impl BodyReader {
             return None;
         }
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        // Never closed, so this fails never.
+        // It is never closed, so there is always a permit in the end.
         self.memory.acquire_many(units).await.ok()
+    }
+}
+
+impl Allowance {
+    fn exceeded(&self) -> Problem {
+        let detail = format!("{} has more than {} bytes", self.what, self.bytes);
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, self.code, detail)
     }
 }
 
@@ -181,7 +196,7 @@ async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
 
 /// Reads on for a while after a refusal: a client that is still writing when the connection is
 /// closed would see a reset instead of the answer.
-async fn discard(headers: &HeaderMap, mut body: Incoming, most: u64) {
+async fn discard(headers: &HeaderMap, mut body: Incoming) {
     if headers.contains_key(EXPECT) {
         // It waits for a word before it sends anything.
         return;
@@ -190,7 +205,7 @@ async fn discard(headers: &HeaderMap, mut body: Incoming, most: u64) {
         let mut discarded = 0;
         while let Ok(Some(bytes)) = next(&mut body).await {
             discarded += bytes.len() as u64;
-            if discarded > most {
+            if discarded > DISCARDED_MAX {
                 break;
             }
         }

@@ -2,12 +2,26 @@
 //!
 //! The composition root. Types of HTTP stop here; nothing below knows what a request is.
 
+mod api;
+mod app;
 mod body;
 mod codec;
 mod config;
+mod errors;
 mod guard;
 mod json;
+mod listen;
+mod metrics;
+mod paced;
 mod problem;
 mod query;
+mod receipts;
+mod route;
+mod tasks;
+mod views;
 
+pub use app::{App, AppError};
 pub use config::{Config, ConfigError, HttpLimits, Overrides, Token};
+
+#[cfg(test)]
+mod tests;

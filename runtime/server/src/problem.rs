@@ -7,7 +7,6 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use crate::body::ResponseBody;
-use crate::codec::CodecError;
 use crate::json;
 
 /// One refusal. Turned into a response once, at the edge.
@@ -56,11 +55,7 @@ impl Problem {
             .header(hyper::header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    pub(crate) fn too_large(what: &str, limit: u64) -> Self {
-        let detail = format!("{what} has more than {limit} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "http.body_too_large", detail)
-    }
-
+    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.code
     }
@@ -80,6 +75,13 @@ impl Problem {
     pub(crate) fn number_member(mut self, name: &'static str, number: u64) -> Self {
         let mut value = Vec::new();
         json::number(&mut value, number);
+        self.members.push((name, value));
+        self
+    }
+
+    pub(crate) fn texts_member(mut self, name: &'static str, texts: &[String]) -> Self {
+        let mut value = Vec::new();
+        json::array(&mut value, texts, |out, text| json::string(out, text));
         self.members.push((name, value));
         self
     }
@@ -115,28 +117,6 @@ impl Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.headers);
         response
-    }
-}
-
-impl From<CodecError> for Problem {
-    fn from(error: CodecError) -> Self {
-        let status = match error {
-            CodecError::UnsupportedFormat { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            CodecError::TooLarge { .. } | CodecError::TooMany { .. } => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            CodecError::SpecVersion { .. }
-            | CodecError::Malformed { .. }
-            | CodecError::Invalid { .. } => StatusCode::BAD_REQUEST,
-        };
-        let mut problem = Self::new(status, error.code(), error.to_string());
-        if let Some(index) = error.index() {
-            problem = problem.number_member("index", index as u64);
-        }
-        if let CodecError::Invalid { source, .. } = &error {
-            problem = problem.text_member("attribute", &source.attribute);
-        }
-        problem
     }
 }
 

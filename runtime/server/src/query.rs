@@ -86,7 +86,7 @@ impl Query {
     }
 
     /// Refuses what is left.
-    pub(crate) fn done(self) -> Result<(), Problem> {
+    pub(crate) fn done(&self) -> Result<(), Problem> {
         match self.parameters.first() {
             None => Ok(()),
             Some((name, _)) => Err(wrong(name, "is not known here")),

@@ -8,7 +8,7 @@ use triphammer_model::{Event, EventParts, ExtensionValue};
 
 use super::{Bounds, CodecError, content_type, finish};
 
-pub(super) fn decode(
+pub(crate) fn decode(
     headers: &HeaderMap,
     body: Bytes,
     bounds: &Bounds,

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use triphammer_model::{Event, InvalidEvent};
 
-pub(crate) use binary::percent_decoded;
-pub(crate) use write::{event_json, write_event, write_payload};
+pub(crate) use binary::{decode as decode_binary, percent_decoded};
+pub(crate) use write::{event_json, new_event_json, write_event};
 
 /// How an event, or a batch of them, is carried by a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -165,14 +165,14 @@ fn finish(
     bounds: &Bounds,
 ) -> Result<Event, CodecError> {
     let event = Event::new(parts).map_err(|source| CodecError::Invalid { index, source })?;
-    if event.as_bytes().len() > bounds.event_bytes_max.saturating_add(ENVELOPE_BYTES) {
+    if event.as_bytes().len() > bounds.event_bytes_max.saturating_add(ENCODING_BYTES) {
         return Err(CodecError::TooLarge { index, limit: bounds.event_bytes_max });
     }
     Ok(event)
 }
 
 /// The encoded form has a header that the sender's form had not.
-const ENVELOPE_BYTES: usize = 64;
+pub(crate) const ENCODING_BYTES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -98,26 +98,27 @@ fn null_attributes_are_unset() {
 
 #[test]
 fn malformed_json_is_refused() {
-    let refused = |body, named| refused(structured(body), "event.malformed", named);
-    refused("", "EOF");
-    refused("{", "EOF");
-    refused("[]", "an event as a JSON object");
-    refused("null", "an event as a JSON object");
-    refused("\"x\"", "an event as a JSON object");
-    refused("{}", "`specversion` is missing");
-    refused("{} x", "trailing characters");
-    refused("{\"specversion\":\"1.0\"}", "`id` is missing");
-    refused("{\"specversion\":\"1.0\",\"id\":\"1\"}", "`source` is missing");
-    refused("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\"}", "`type` is missing");
+    let check = |body, named| refused(structured(body), "event.malformed", named);
+    check("", "EOF");
+    check("{", "EOF");
+    check("[]", "an event as a JSON object");
+    check("null", "an event as a JSON object");
+    check("\"x\"", "an event as a JSON object");
+    check("{}", "`specversion` is missing");
+    check("{} x", "trailing characters");
+    check("{\"specversion\":\"1.0\"}", "`id` is missing");
+    check("{\"specversion\":\"1.0\",\"id\":\"1\"}", "`source` is missing");
+    check("{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\"}", "`type` is missing");
     let bytes = b"{\"specversion\":\"1.0\",\"id\":\"\xff\"}";
-    super::tests::refused(
+    refused(
         read(&[("content-type", STRUCTURED.as_bytes())], bytes),
         "event.malformed",
         "invalid unicode",
     );
-    let data = b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"data\":\"\xff\"}";
+    let data =
+        b"{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"s\",\"type\":\"t\",\"data\":\"\xff\"}";
     let result = read(&[("content-type", STRUCTURED.as_bytes())], data);
-    super::tests::refused(result, "event.malformed", "unicode");
+    refused(result, "event.malformed", "unicode");
 }
 
 #[test]
@@ -244,30 +245,30 @@ fn a_binary_event_is_read() {
 
 #[test]
 fn malformed_headers_are_named() {
-    let refused = |headers: &[(&'static str, &[u8])], named| {
+    let check = |headers: &[(&'static str, &[u8])], named| {
         refused(binary(headers, ""), "event.malformed", named);
     };
-    refused(&[("ce-id", b"2")], "`ce-id` is given twice");
-    refused(&[("ce-note", b"2"), ("ce-note", b"3")], "`note` is given twice");
-    refused(&[("ce-subject", b"%")], "`ce-subject` has a percent sign");
-    refused(&[("ce-subject", b"%4")], "`ce-subject` has a percent sign");
-    refused(&[("ce-subject", b"%zz")], "`ce-subject` has a percent sign");
-    refused(&[("ce-subject", b"%ff")], "`ce-subject` is not UTF-8");
-    refused(&[("ce-subject", b"\xff")], "`ce-subject` is not UTF-8");
-    refused(&[("ce-subject", b"%C3")], "`ce-subject` is not UTF-8");
-    refused(&[("ce-subject", b"\"open")], "`ce-subject` has a quote");
-    refused(&[("ce-subject", b"\"a\"b")], "`ce-subject` has a quote");
-    refused(&[("ce-subject", b"")], "`subject` must not be empty");
-    refused(&[("ce-subject", b"%00")], "control character");
-    refused(&[("ce-time", b"now")], "RFC 3339");
-    refused(&[("ce-datacontenttype", b"a/b")], "`datacontenttype`");
-    refused(&[("ce-data", b"x")], "`data`");
-    refused(&[("ce-a-b", b"x")], "`a-b` is no extension name");
+    check(&[("ce-id", b"2")], "`ce-id` is given twice");
+    check(&[("ce-note", b"2"), ("ce-note", b"3")], "`note` is given twice");
+    check(&[("ce-subject", b"%")], "`ce-subject` has a percent sign");
+    check(&[("ce-subject", b"%4")], "`ce-subject` has a percent sign");
+    check(&[("ce-subject", b"%zz")], "`ce-subject` has a percent sign");
+    check(&[("ce-subject", b"%ff")], "`ce-subject` is not UTF-8");
+    check(&[("ce-subject", b"\xff")], "`ce-subject` is not UTF-8");
+    check(&[("ce-subject", b"%C3")], "`ce-subject` is not UTF-8");
+    check(&[("ce-subject", b"\"open")], "`ce-subject` has a quote");
+    check(&[("ce-subject", b"\"a\"b")], "`ce-subject` has a quote");
+    check(&[("ce-subject", b"")], "`subject` must not be empty");
+    check(&[("ce-subject", b"%00")], "control character");
+    check(&[("ce-time", b"now")], "RFC 3339");
+    check(&[("ce-datacontenttype", b"a/b")], "`datacontenttype`");
+    check(&[("ce-data", b"x")], "`data`");
+    check(&[("ce-a-b", b"x")], "`a-b` is no extension name");
     for missing in ["ce-specversion", "ce-id", "ce-source", "ce-type"] {
         let needed: [(&str, &[u8]); 4] =
             [("ce-specversion", b"1.0"), ("ce-id", b"1"), ("ce-source", b"/s"), ("ce-type", b"t")];
         let left: Vec<_> = needed.into_iter().filter(|(name, _)| *name != missing).collect();
-        super::tests::refused(read(&left, b""), "event.malformed", missing);
+        refused(read(&left, b""), "event.malformed", missing);
     }
 }
 

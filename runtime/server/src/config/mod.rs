@@ -7,33 +7,26 @@ mod raw;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use triphammer_model::{InvalidText, Limits, parse_bytes, parse_duration};
+use triphammer_pipeline::Options;
 
+use crate::codec;
 use raw::RawConfig;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
-    /// The data directory.
-    pub data: PathBuf,
     pub token: Option<Token>,
     /// Names of this host besides the obvious ones, lower-case and without a port.
     pub allowed_hosts: Vec<String>,
-    /// Threads that run functions.
-    pub workers: NonZeroUsize,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
-    pub dedup_window: Duration,
-    pub dedup_bytes: u64,
-    pub retention_age: Duration,
-    pub retention_bytes: u64,
-    pub payload_cache_bytes: u64,
-    pub limits: Limits,
+    /// What is below HTTP, the data directory included.
+    pub pipeline: Options,
 }
 
 /// What bounds a client.
@@ -108,7 +101,7 @@ impl Config {
         Self::from_parts(path, &text, environment, overrides)
     }
 
-    fn from_parts(
+    pub(crate) fn from_parts(
         path: &Path,
         text: &str,
         environment: impl Fn(&str) -> Option<String>,
@@ -129,20 +122,14 @@ impl Config {
     }
 
     fn check(raw: &RawConfig) -> Result<Self, ConfigError> {
+        let http = http(raw)?;
         let config = Self {
             listen: listen(&raw.listen)?,
-            data: data(&raw.data)?,
             token: token(raw)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
-            workers: workers(raw.workers)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
-            http: http(raw)?,
-            dedup_window: duration("dedup.window", &raw.dedup.window)?,
-            dedup_bytes: bytes("dedup.bytes", &raw.dedup.bytes)?,
-            retention_age: duration("retention.age", &raw.retention.age)?,
-            retention_bytes: bytes("retention.bytes", &raw.retention.bytes)?,
-            payload_cache_bytes: bytes("memory.payload_cache", &raw.memory.payload_cache)?,
-            limits: limits(raw)?,
+            pipeline: pipeline(raw, &http)?,
+            http,
         };
         if !is_loopback(config.listen.ip()) && config.token.is_none() {
             return Err(ConfigError::TokenMissing { listen: config.listen });
@@ -224,13 +211,13 @@ fn host(text: &str) -> Result<String, ConfigError> {
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
 }
 
-fn workers(count: usize) -> Result<NonZeroUsize, ConfigError> {
+fn workers(count: usize) -> Result<usize, ConfigError> {
     const WORKERS_MAX: usize = 1024;
-    if count > WORKERS_MAX {
-        return Err(field("workers", "must be at most 1024, or 0 for one per core"));
+    match count {
+        0 => Ok(Options::default().workers),
+        1..=WORKERS_MAX => Ok(count),
+        _ => Err(field("workers", "must be at most 1024, or 0 for one per core")),
     }
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    Ok(NonZeroUsize::new(count).unwrap_or_else(cores))
 }
 
 fn duration(name: &'static str, text: &str) -> Result<Duration, ConfigError> {
@@ -286,6 +273,24 @@ fn http(raw: &RawConfig) -> Result<HttpLimits, ConfigError> {
         return Err(field("http.body_memory", "must hold the largest body that is allowed"));
     }
     Ok(limits)
+}
+
+fn pipeline(raw: &RawConfig, http: &HttpLimits) -> Result<Options, ConfigError> {
+    Ok(Options {
+        data: data(&raw.data)?,
+        limits: limits(raw)?,
+        workers: workers(raw.workers)?,
+        attempts_max: count("attempts_max", raw.attempts_max)?,
+        // Checked as JSON or with headers at the door; the encoded form is a little different.
+        event_bytes_max: http.event_bytes_max.saturating_add(codec::ENCODING_BYTES),
+        dedup_window: duration("dedup.window", &raw.dedup.window)?,
+        dedup_bytes: bytes("dedup.bytes", &raw.dedup.bytes)?,
+        retention_age: duration("retention.age", &raw.retention.age)?,
+        retention_bytes: bytes("retention.bytes", &raw.retention.bytes)?,
+        payload_bytes_max: bytes("memory.payload_cache", &raw.memory.payload_cache)?,
+        state_cache_bytes: size("memory.state_cache", &raw.memory.state_cache)?,
+        checkpoint_bytes: bytes("journal.checkpoint_bytes", &raw.journal.checkpoint_bytes)?,
+    })
 }
 
 fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+use triphammer_model::{bytes_text, duration_text};
+use triphammer_pipeline::Options;
 
 use super::ConfigError;
 
@@ -20,12 +22,14 @@ pub(super) struct RawConfig {
     pub(super) allowed_hosts: Vec<String>,
     /// 0 for one per core.
     pub(super) workers: usize,
+    pub(super) attempts_max: usize,
     pub(super) shutdown_grace: String,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
     pub(super) dedup: RawDedup,
     pub(super) retention: RawRetention,
     pub(super) memory: RawMemory,
+    pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
 }
 
@@ -67,6 +71,13 @@ pub(super) struct RawRetention {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMemory {
     pub(super) payload_cache: String,
+    pub(super) state_cache: String,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawJournal {
+    pub(super) checkpoint_bytes: String,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -92,17 +103,19 @@ impl Default for RawConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:7070".into(),
-            data: "./triphammer-data".into(),
+            data: Options::default().data,
             token: String::new(),
             token_file: PathBuf::new(),
             allowed_hosts: Vec::new(),
             workers: 0,
+            attempts_max: Options::default().attempts_max,
             shutdown_grace: "10s".into(),
             http: RawHttp::default(),
             events: RawEvents::default(),
             dedup: RawDedup::default(),
             retention: RawRetention::default(),
             memory: RawMemory::default(),
+            journal: RawJournal::default(),
             limits: RawLimits::default(),
         }
     }
@@ -124,36 +137,46 @@ impl Default for RawHttp {
 
 impl Default for RawEvents {
     fn default() -> Self {
-        Self {
-            bytes_max: "1MiB".into(),
-            batch_bytes_max: "8MiB".into(),
-            batch_events_max: 1000,
-        }
+        Self { bytes_max: "1MiB".into(), batch_bytes_max: "8MiB".into(), batch_events_max: 1000 }
     }
 }
 
 impl Default for RawDedup {
     fn default() -> Self {
-        Self { window: "1d".into(), bytes: "1GiB".into() }
+        let options = Options::default();
+        Self { window: duration_text(options.dedup_window), bytes: bytes_text(options.dedup_bytes) }
     }
 }
 
 impl Default for RawRetention {
     fn default() -> Self {
-        Self { age: "7d".into(), bytes: "8GiB".into() }
+        let options = Options::default();
+        Self {
+            age: duration_text(options.retention_age),
+            bytes: bytes_text(options.retention_bytes),
+        }
     }
 }
 
 impl Default for RawMemory {
     fn default() -> Self {
-        Self { payload_cache: "64MiB".into() }
+        let options = Options::default();
+        Self {
+            payload_cache: bytes_text(options.payload_bytes_max),
+            state_cache: bytes_text(options.state_cache_bytes as u64),
+        }
+    }
+}
+
+impl Default for RawJournal {
+    fn default() -> Self {
+        Self { checkpoint_bytes: bytes_text(Options::default().checkpoint_bytes) }
     }
 }
 
 impl Default for RawLimits {
     fn default() -> Self {
-        use triphammer_model::{Limits, bytes_text, duration_text};
-        let limits = Limits::default();
+        let limits = Options::default().limits;
         let size = |bytes: usize| bytes_text(bytes as u64);
         Self {
             timeout: duration_text(limits.timeout_max),
@@ -185,8 +208,8 @@ impl RawConfig {
             name: name.to_owned(),
             rule: rule.to_owned(),
         };
-        let mut table = Table::try_from(self)
-            .map_err(|error| wrong("TRIPHAMMER_*", &error.to_string()))?;
+        let mut table =
+            Table::try_from(self).map_err(|error| wrong("TRIPHAMMER_*", &error.to_string()))?;
         overlay("TRIPHAMMER", &mut table, &environment)?;
         table.try_into().map_err(|error| wrong("TRIPHAMMER_*", error.message()))
     }

@@ -44,7 +44,7 @@ fn what_is_commented_out_of_the_example_is_valid_too() {
 
 #[test]
 fn limits_default_to_the_models() {
-    assert_eq!(load("", &[]).unwrap().limits, Limits::default());
+    assert_eq!(load("", &[]).unwrap().pipeline.limits, Limits::default());
 }
 
 #[test]
@@ -80,9 +80,9 @@ fn the_environment_overrides_the_file() {
     ];
     let config = load("listen = \"127.0.0.1:2\"\nworkers = 5", &environment).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:1");
-    assert_eq!(config.workers.get(), 3);
+    assert_eq!(config.pipeline.workers, 3);
     assert_eq!(config.allowed_hosts, ["a.example", "b.example"]);
-    assert_eq!(config.dedup_window, Duration::from_secs(7200));
+    assert_eq!(config.pipeline.dedup_window, Duration::from_secs(7200));
     let error = load("", &[("TRIPHAMMER_WORKERS", "x")]).unwrap_err();
     assert!(error.to_string().contains("TRIPHAMMER_WORKERS"), "{error}");
 }
@@ -91,10 +91,9 @@ fn the_environment_overrides_the_file() {
 fn the_command_line_overrides_all() {
     let overrides = Overrides { listen: Some("[::1]:9".into()), data: Some("/d".into()) };
     let none = |_: &str| None;
-    let config =
-        Config::from_parts(Path::new("f"), "data = \"/e\"", none, &overrides).unwrap();
+    let config = Config::from_parts(Path::new("f"), "data = \"/e\"", none, &overrides).unwrap();
     assert_eq!(config.listen.to_string(), "[::1]:9");
-    assert_eq!(config.data, Path::new("/d"));
+    assert_eq!(config.pipeline.data, Path::new("/d"));
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! Deliveries: where they are and why, and what an operator does about it.
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use triphammer_model::DeliveryId;
+use triphammer_pipeline::{DeliveryQuery, Selection, Status};
+
+use super::parse;
+use crate::problem::Problem;
+use crate::route::{self, Answer, Call, json};
+use crate::views::DeliveryView;
+
+pub(crate) fn list(mut call: Call<'_>) -> Answer {
+    let query = DeliveryQuery {
+        status: call.query.filled("status").as_deref().map(status).transpose()?,
+        function: call.query.parsed("function")?,
+        code: call.query.filled("code"),
+        limit: call.query.limit()?,
+        cursor: call.query.filled("cursor"),
+    };
+    call.query.done()?;
+    let page = call.server.pipeline.deliveries(&query)?;
+    let deliveries: Vec<_> = page.deliveries.into_iter().map(DeliveryView::from).collect();
+    route::list("deliveries", &deliveries, page.cursor.as_deref())
+}
+
+fn status(text: &str) -> Result<Status, Problem> {
+    Status::parse(text).ok_or_else(|| {
+        let known: Vec<_> = Status::ALL.into_iter().map(Status::as_str).collect();
+        let detail = format!("a status is one of {}", known.join(", "));
+        Problem::bad_request("delivery.status", detail)
+    })
+}
+
+pub(crate) async fn redrive(call: Call<'_>) -> Answer {
+    let pipeline = &call.server.pipeline;
+    let selection = selection(call.json().await?)?;
+    counted(pipeline.redrive(&selection).await?)
+}
+
+pub(crate) async fn give_up(call: Call<'_>) -> Answer {
+    let pipeline = &call.server.pipeline;
+    let selection = selection(call.json().await?)?;
+    counted(pipeline.drop_deliveries(&selection).await?)
+}
+
+fn counted(count: u64) -> Answer {
+    #[derive(Serialize)]
+    struct Counted {
+        count: u64,
+    }
+    json(StatusCode::OK, &Counted { count })
+}
+
+/// Either ids, or what the deliveries have in common.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSelection {
+    ids: Option<Vec<String>>,
+    function: Option<String>,
+    status: Option<String>,
+    code: Option<String>,
+}
+
+fn selection(raw: RawSelection) -> Result<Selection, Problem> {
+    let filtered = raw.function.is_some() || raw.status.is_some() || raw.code.is_some();
+    match raw.ids {
+        Some(_) if filtered => Err(Problem::bad_request(
+            "delivery.selection",
+            "deliveries are selected by `ids` or by `function`, `status` and `code`, not by both",
+        )),
+        Some(ids) => {
+            let ids: Result<Vec<DeliveryId>, _> = ids.iter().map(|id| parse(id)).collect();
+            Ok(Selection::Ids(ids?))
+        }
+        None => Ok(Selection::Filter {
+            function: raw.function.as_deref().map(parse).transpose()?,
+            status: raw.status.as_deref().map(status).transpose()?,
+            code: raw.code,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, expect: Result<&str, &str>) {
+        let raw: RawSelection = serde_json::from_str(body).unwrap();
+        let found = selection(raw).map(|selection| format!("{selection:?}"));
+        match expect {
+            Ok(text) => assert!(found.unwrap().contains(text), "{body}"),
+            Err(code) => assert_eq!(found.unwrap_err().code(), code, "{body}"),
+        }
+    }
+
+    #[test]
+    fn deliveries_are_selected_by_ids_or_by_what_they_share() {
+        check(r#"{"ids":["42/welcome"]}"#, Ok("welcome"));
+        check(r#"{"function":"welcome","code":"invoke.trap"}"#, Ok("invoke.trap"));
+        check(r#"{"status":"dead"}"#, Ok("Dead"));
+        check(r#"{"ids":["42"]}"#, Err("http.name"));
+        check(r#"{"status":"gone"}"#, Err("delivery.status"));
+        check(r#"{"ids":[],"status":"dead"}"#, Err("delivery.selection"));
+    }
+}

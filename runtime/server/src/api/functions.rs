@@ -1,0 +1,133 @@
+//! Functions: deployed, shown, switched, paused, removed, and what they have remembered.
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use triphammer_model::{FunctionName, OrderingKey, RevisionId};
+use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, StateQuery};
+
+use super::parse;
+use crate::body::Allowance;
+use crate::problem::Problem;
+use crate::route::{self, Answer, Call, json};
+use crate::views::{DeployedView, FunctionView, StateEntryView};
+
+pub(crate) fn list(call: Call<'_>) -> Answer {
+    call.query.done()?;
+    #[derive(Serialize)]
+    struct Functions {
+        functions: Vec<FunctionView>,
+    }
+    let functions = call.server.pipeline.functions().into_iter().map(Into::into).collect();
+    json(StatusCode::OK, &Functions { functions })
+}
+
+pub(crate) fn show(call: Call<'_>, name: &str) -> Answer {
+    call.query.done()?;
+    let name: FunctionName = parse(name)?;
+    let info = call.server.pipeline.function(&name);
+    answer(info.ok_or(ChangeError::NoFunction(name)))
+}
+
+fn answer(result: Result<FunctionInfo, ChangeError>) -> Answer {
+    json(StatusCode::OK, &FunctionView::from(result?))
+}
+
+pub(crate) async fn deploy(mut call: Call<'_>, name: &str) -> Answer {
+    let name: FunctionName = parse(name)?;
+    let activate = call.query.flag("activate", true)?;
+    let weight = call.query.parsed("weight")?;
+    let manifest = call.header("triphammer-manifest")?.map(str::to_owned);
+    let config = config(&call)?;
+    let Call { server, parts, body, query } = call;
+    query.done()?;
+    let allowed = component_allowance(server.http.component_bytes_max);
+    let received = server.bodies.read(&parts.headers, body, allowed).await?;
+    let wasm = received.bytes.clone();
+    let deploy = Deploy { wasm, manifest, config, activate, weight };
+    let deployed = server.pipeline.deploy(Some(name), deploy).await?;
+    let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
+    json(status, &DeployedView::from(deployed))
+}
+
+pub(super) fn component_allowance(bytes: usize) -> Allowance {
+    Allowance { bytes, what: "the component", code: "module.too_large" }
+}
+
+/// The header `Triphammer-Config`: a JSON object of strings.
+pub(super) fn config(call: &Call<'_>) -> Result<Option<BTreeMap<String, String>>, Problem> {
+    let Some(text) = call.header("triphammer-config")? else {
+        return Ok(None);
+    };
+    serde_json::from_str(text).map(Some).map_err(|error| {
+        let detail = format!("the header `Triphammer-Config` is a JSON object of strings: {error}");
+        Problem::bad_request("deploy.config", detail)
+    })
+}
+
+pub(crate) async fn remove(mut call: Call<'_>, name: &str) -> Answer {
+    let name: FunctionName = parse(name)?;
+    let discard = call.query.flag("discard", false)?;
+    let state = call.query.flag("state", false)?;
+    call.query.done()?;
+    let removed = call.server.pipeline.remove(&name, Remove { discard, state }).await?;
+    #[derive(Serialize)]
+    struct RemovedView {
+        name: String,
+        dropped: u64,
+    }
+    json(StatusCode::OK, &RemovedView { name: name.to_string(), dropped: removed.dropped })
+}
+
+pub(crate) async fn activate(call: Call<'_>, name: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Activate {
+        revision: String,
+        weight: Option<u32>,
+    }
+    let name: FunctionName = parse(name)?;
+    let pipeline = &call.server.pipeline;
+    let Activate { revision, weight } = call.json().await?;
+    let revision: RevisionId = revision.parse().map_err(|_| {
+        Problem::bad_request("http.name", "a revision is written r1, r2, and so on")
+    })?;
+    if let Some(weight) = weight.filter(|weight| *weight != 100) {
+        let detail = format!("a weight of {weight} is not enforced by this version: only 100 is");
+        return Err(Problem::bad_request("deploy.weight_unsupported", detail));
+    }
+    answer(pipeline.activate(&name, revision).await)
+}
+
+pub(crate) async fn rollback(call: Call<'_>, name: &str) -> Answer {
+    call.query.done()?;
+    answer(call.server.pipeline.rollback(&parse(name)?).await)
+}
+
+pub(crate) async fn pause(call: Call<'_>, name: &str) -> Answer {
+    call.query.done()?;
+    answer(call.server.pipeline.pause(&parse(name)?).await)
+}
+
+pub(crate) async fn resume(call: Call<'_>, name: &str) -> Answer {
+    call.query.done()?;
+    answer(call.server.pipeline.resume(&parse(name)?).await)
+}
+
+pub(crate) async fn state(mut call: Call<'_>, name: &str) -> Answer {
+    let name: FunctionName = parse(name)?;
+    let key = call.query.text("key").map(|key| OrderingKey::new(&key)).transpose();
+    let key = key.map_err(|error| Problem::bad_request("http.query", error.to_string()))?;
+    let query = StateQuery {
+        // All spaces, unless one is asked for.
+        key: key.map(Some),
+        prefix: call.query.text("prefix").unwrap_or_default(),
+        limit: call.query.limit()?,
+        cursor: call.query.filled("cursor"),
+    };
+    call.query.done()?;
+    let page = call.server.pipeline.state(&name, &query).await?;
+    let entries: Vec<_> = page.entries.into_iter().map(StateEntryView::from).collect();
+    route::list("entries", &entries, page.cursor.as_deref())
+}

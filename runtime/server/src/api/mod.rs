@@ -1,0 +1,20 @@
+//! The handlers, one file for each group of paths. Each reads its request, asks the pipeline and
+//! writes the answer; what may be asked, and of whom, was settled before.
+
+pub(crate) mod deliveries;
+pub(crate) mod dry_run;
+pub(crate) mod events;
+pub(crate) mod functions;
+pub(crate) mod host;
+pub(crate) mod ingress;
+pub(crate) mod stream;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::problem::Problem;
+
+/// A name or number of the path or a body, as its type.
+fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| Problem::bad_request("http.name", format!("{error}")))
+}

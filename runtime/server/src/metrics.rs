@@ -1,0 +1,173 @@
+//! The metrics, in the text format of Prometheus. All their names are here, and in the golden
+//! test below: renaming one breaks somebody's dashboard.
+
+use std::fmt::Write;
+
+use triphammer_pipeline::{Counts, FunctionInfo, Stats};
+
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(crate) fn text(stats: &Stats, functions: &[FunctionInfo]) -> String {
+    let mut out = String::with_capacity(4096 + functions.len() * 512);
+    host(&mut out, stats);
+    journal(&mut out, stats);
+    for (name, help, kind, of) in PER_FUNCTION {
+        family(&mut out, name, help, kind);
+        for info in functions {
+            for (label, value) in of(&info.counts) {
+                let function = info.name.as_str();
+                sample(&mut out, name, &[("function", function), ("status", label)], value);
+            }
+        }
+    }
+    let name = "triphammer_function_paused";
+    family(&mut out, name, "Whether the function is paused.", "gauge");
+    for info in functions {
+        sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
+    }
+    out
+}
+
+fn host(out: &mut String, stats: &Stats) {
+    let counters = [
+        ("triphammer_events_accepted_total", "Events taken in.", stats.accepted),
+        (
+            "triphammer_events_duplicate_total",
+            "Events that had been taken in before.",
+            stats.duplicates,
+        ),
+        ("triphammer_deliveries_committed_total", "Deliveries committed.", stats.committed),
+        (
+            "triphammer_deliveries_retried_total",
+            "Attempts that will be tried again.",
+            stats.retried,
+        ),
+        ("triphammer_deliveries_dead_total", "Deliveries that became dead letters.", stats.dead),
+        ("triphammer_deliveries_dropped_total", "Deliveries given up.", stats.dropped),
+        (
+            "triphammer_attempts_conflicted_total",
+            "Attempts run again because what they had read was changed.",
+            stats.conflicts,
+        ),
+    ];
+    for (name, help, value) in counters {
+        family(out, name, help, "counter");
+        sample(out, name, &[], value);
+    }
+    let name = "triphammer_deliveries";
+    family(out, name, "Deliveries that are not settled, and dead letters.", "gauge");
+    let now = [
+        ("ready", stats.ready_now),
+        ("running", stats.running_now),
+        ("waiting", stats.waiting_now),
+        ("blocked", stats.blocked_now),
+        ("dead", stats.dead_now),
+    ];
+    for (status, value) in now {
+        sample(out, name, &[("status", status)], value);
+    }
+    let name = "triphammer_payload_bytes";
+    family(out, name, "Payloads of waiting events in memory.", "gauge");
+    sample(out, name, &[], stats.payload_bytes);
+    let name = "triphammer_dedup_window_seconds";
+    family(out, name, "How long a repeated event is recognised.", "gauge");
+    sample(out, name, &[], stats.dedup_window.as_secs());
+    let name = "triphammer_dedup_entries";
+    family(out, name, "Events that would be recognised.", "gauge");
+    sample(out, name, &[], stats.dedup_entries);
+}
+
+fn journal(out: &mut String, stats: &Stats) {
+    let counters = [
+        ("triphammer_journal_syncs_total", "Syncs to disk.", stats.journal_syncs),
+        ("triphammer_journal_batches_total", "Batches written.", stats.journal_batches),
+        ("triphammer_journal_bytes_total", "Bytes written.", stats.journal_bytes),
+    ];
+    for (name, help, value) in counters {
+        family(out, name, help, "counter");
+        sample(out, name, &[], value);
+    }
+    let name = "triphammer_journal_durable_seq";
+    family(out, name, "The highest sequence number on disk.", "gauge");
+    sample(out, name, &[], stats.durable_seq);
+    let name = "triphammer_disk_free_bytes";
+    family(out, name, "Room on the disk of the data directory.", "gauge");
+    sample(out, name, &[], stats.disk_free_bytes);
+}
+
+type Samples = fn(&Counts) -> Vec<(&'static str, u64)>;
+
+const PER_FUNCTION: [(&str, &str, &str, Samples); 2] = [
+    (
+        "triphammer_function_deliveries",
+        "A function's deliveries that are not settled, and its dead letters.",
+        "gauge",
+        |counts| {
+            vec![
+                ("ready", counts.ready),
+                ("running", counts.running),
+                ("waiting", counts.waiting),
+                ("blocked", counts.blocked),
+                ("dead", counts.dead),
+            ]
+        },
+    ),
+    (
+        "triphammer_function_outcomes_total",
+        "What became of a function's deliveries, and how often one was retried.",
+        "counter",
+        |counts| {
+            vec![
+                ("committed", counts.committed),
+                ("dropped", counts.dropped),
+                ("retried", counts.retried),
+            ]
+        },
+    ),
+];
+
+fn family(out: &mut String, name: &str, help: &str, kind: &str) {
+    // Writing to a string can't fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+/// Label values here are names and words, which need no escaping.
+fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: u64) {
+    out.push_str(name);
+    for (index, (label, text)) in labels.iter().enumerate() {
+        let open = if index == 0 { '{' } else { ',' };
+        let _ = write!(out, "{open}{label}=\"{text}\"");
+    }
+    if !labels.is_empty() {
+        out.push('}');
+    }
+    let _ = writeln!(out, " {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn names_and_shape_are_as_they_were() {
+        let stats = Stats {
+            accepted: 1,
+            dedup_window: Duration::from_secs(86_400),
+            disk_free_bytes: 1 << 40,
+            ..Stats::default()
+        };
+        let function = FunctionInfo {
+            name: "welcome".parse().unwrap(),
+            active: None,
+            previous: None,
+            paused: None,
+            revisions: Vec::new(),
+            counts: Counts { ready: 2, committed: 7, ..Counts::default() },
+        };
+        let found = text(&stats, &[function]);
+        let expect = include_str!("metrics.golden");
+        assert_eq!(found, expect, "\n{found}");
+    }
+}

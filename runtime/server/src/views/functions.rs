@@ -1,0 +1,182 @@
+//! Functions, their revisions, their state, and what a dry run shows.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use triphammer_model::Effects;
+use triphammer_pipeline::{Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, StateEntry};
+
+use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
+use crate::codec;
+
+#[derive(Serialize)]
+pub(crate) struct FunctionView {
+    name: String,
+    active: Option<String>,
+    previous: Option<String>,
+    paused: Option<PausedView>,
+    revisions: Vec<RevisionView>,
+    counts: CountsView,
+}
+
+#[derive(Serialize)]
+struct PausedView {
+    at: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct RevisionView {
+    revision: String,
+    digest: String,
+    bytes: u64,
+    active: bool,
+    manifest: serde_json::Value,
+    config: BTreeMap<String, String>,
+    created: String,
+}
+
+#[derive(Serialize)]
+struct CountsView {
+    ready: u64,
+    running: u64,
+    waiting: u64,
+    blocked: u64,
+    dead: u64,
+    committed: u64,
+    dropped: u64,
+    retried: u64,
+}
+
+impl From<FunctionInfo> for FunctionView {
+    fn from(info: FunctionInfo) -> Self {
+        Self {
+            name: info.name.to_string(),
+            active: info.active.map(revision),
+            previous: info.previous.map(revision),
+            paused: info.paused.map(|(at, reason)| PausedView { at: at.to_rfc3339(), reason }),
+            revisions: info.revisions.into_iter().map(Into::into).collect(),
+            counts: info.counts.into(),
+        }
+    }
+}
+
+impl From<RevisionInfo> for RevisionView {
+    fn from(info: RevisionInfo) -> Self {
+        Self {
+            revision: revision(info.id),
+            digest: info.digest.to_string(),
+            bytes: info.component_len,
+            active: info.active,
+            manifest: info.manifest,
+            config: info.config,
+            created: info.created.to_rfc3339(),
+        }
+    }
+}
+
+impl From<Counts> for CountsView {
+    fn from(counts: Counts) -> Self {
+        Self {
+            ready: counts.ready,
+            running: counts.running,
+            waiting: counts.waiting,
+            blocked: counts.blocked,
+            dead: counts.dead,
+            committed: counts.committed,
+            dropped: counts.dropped,
+            retried: counts.retried,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct DeployedView {
+    name: String,
+    revision: String,
+    digest: String,
+    active: bool,
+    manifest: serde_json::Value,
+    warnings: Vec<String>,
+    imports: Vec<String>,
+}
+
+impl From<Deployed> for DeployedView {
+    fn from(deployed: Deployed) -> Self {
+        Self {
+            name: deployed.name.to_string(),
+            revision: revision(deployed.revision),
+            digest: deployed.digest.to_string(),
+            active: deployed.active,
+            manifest: deployed.manifest.to_json(),
+            warnings: deployed.warnings,
+            imports: deployed.imports,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct StateEntryView {
+    key: Option<String>,
+    name: String,
+    #[serde(flatten)]
+    value: ValueView,
+    seq: String,
+}
+
+impl From<StateEntry> for StateEntryView {
+    fn from(entry: StateEntry) -> Self {
+        Self {
+            key: entry.key.map(key),
+            name: entry.name,
+            value: ValueView::new(&entry.value),
+            seq: seq(entry.seq),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DryRunView {
+    revision: Option<String>,
+    manifest: serde_json::Value,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorView>,
+    effects: EffectsView,
+    logs: Vec<LogView>,
+    logs_left_out: u32,
+    elapsed_ms: f64,
+}
+
+#[derive(Serialize)]
+struct EffectsView {
+    state: Vec<WriteView>,
+    emitted: Vec<Box<RawValue>>,
+    reply: Option<Box<RawValue>>,
+}
+
+impl From<DryRun> for DryRunView {
+    fn from(run: DryRun) -> Self {
+        let (status, effects, error) = match run.result {
+            Ok(effects) => ("committed", effects, None),
+            Err(error) => ("failed", Effects::default(), Some(error.into())),
+        };
+        Self {
+            revision: run.revision.map(revision),
+            manifest: run.manifest.to_json(),
+            status,
+            error,
+            effects: EffectsView {
+                state: effects.writes.into_iter().map(Into::into).collect(),
+                emitted: effects.emits.iter().map(codec::new_event_json).collect(),
+                reply: effects.reply.as_ref().map(reply),
+            },
+            logs: run.logs.into_iter().map(Into::into).collect(),
+            logs_left_out: run.logs_left_out,
+            // In steps of a microsecond: more digits would be noise.
+            elapsed_ms: run.elapsed.as_micros() as f64 / 1e3,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Events and deliveries, and all that has happened to one of them.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use triphammer_model::Timestamp;
+use triphammer_pipeline::{
+    AttemptStory, DeliveryInfo, DeliveryStory, Entrance, EventSummary, Story,
+};
+
+use super::{ErrorView, LogView, WriteView, key, reply, revision, seq};
+use crate::codec;
+
+#[derive(Serialize)]
+pub(crate) struct EventSummaryView {
+    seq: String,
+    accepted: String,
+    id: String,
+    source: String,
+    r#type: String,
+    subject: Option<String>,
+    /// Of the payload.
+    bytes: usize,
+}
+
+impl From<EventSummary> for EventSummaryView {
+    fn from(summary: EventSummary) -> Self {
+        let event = &summary.event;
+        Self {
+            seq: seq(summary.seq),
+            accepted: summary.accepted.to_rfc3339(),
+            id: event.id().into(),
+            source: event.source().into(),
+            r#type: event.ty().into(),
+            subject: event.subject().map(Into::into),
+            bytes: event.data().map_or(0, <[u8]>::len),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct StoryView {
+    seq: String,
+    accepted: String,
+    entrance: String,
+    hops: u16,
+    parent: Option<String>,
+    event: Box<RawValue>,
+    deliveries: Vec<DeliveryStoryView>,
+    children: Vec<EventSummaryView>,
+}
+
+impl From<Story> for StoryView {
+    fn from(story: Story) -> Self {
+        Self {
+            seq: seq(story.seq),
+            accepted: story.accepted.to_rfc3339(),
+            entrance: match story.entrance {
+                Entrance::Ingress => "ingress".into(),
+                Entrance::Hook(name) => format!("hook:{name}"),
+                Entrance::Function(name) => format!("function:{name}"),
+                Entrance::Host => "host".into(),
+            },
+            hops: story.hops,
+            parent: story.parent.map(|id| id.to_string()),
+            event: codec::event_json(&story.event),
+            deliveries: story.deliveries.into_iter().map(Into::into).collect(),
+            children: story.children.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct DeliveryView {
+    id: String,
+    seq: String,
+    function: String,
+    key: Option<String>,
+    status: &'static str,
+    attempts: u32,
+    accepted: String,
+    due: Option<String>,
+    reason: String,
+    error: Option<ErrorView>,
+}
+
+impl From<DeliveryInfo> for DeliveryView {
+    fn from(info: DeliveryInfo) -> Self {
+        Self {
+            id: info.id.to_string(),
+            seq: seq(info.id.seq),
+            function: info.id.function.to_string(),
+            key: info.key.map(key),
+            status: info.status.as_str(),
+            attempts: info.attempts,
+            accepted: info.accepted.to_rfc3339(),
+            due: info.due.map(Timestamp::to_rfc3339),
+            reason: info.reason,
+            error: info.error.map(Into::into),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DeliveryStoryView {
+    #[serde(flatten)]
+    delivery: DeliveryView,
+    history: Vec<AttemptView>,
+}
+
+impl From<DeliveryStory> for DeliveryStoryView {
+    fn from(story: DeliveryStory) -> Self {
+        Self {
+            delivery: story.info.into(),
+            history: story.attempts.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptView {
+    attempt: u32,
+    revision: String,
+    started: String,
+    ended: String,
+    outcome: &'static str,
+    error: Option<ErrorView>,
+    logs: Vec<LogView>,
+    logs_left_out: u32,
+    state: Vec<WriteView>,
+    emitted: Vec<String>,
+    reply: Option<Box<RawValue>>,
+}
+
+impl From<AttemptStory> for AttemptView {
+    fn from(story: AttemptStory) -> Self {
+        Self {
+            attempt: story.attempt,
+            revision: revision(story.revision),
+            started: story.started.to_rfc3339(),
+            ended: story.ended.to_rfc3339(),
+            outcome: story.outcome,
+            error: story.error.map(Into::into),
+            logs: story.logs.into_iter().map(Into::into).collect(),
+            logs_left_out: story.logs_left_out,
+            state: story.writes.into_iter().map(Into::into).collect(),
+            emitted: story.emitted.into_iter().map(seq).collect(),
+            reply: story.reply.as_ref().map(reply),
+        }
+    }
+}

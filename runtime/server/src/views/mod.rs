@@ -1,0 +1,103 @@
+//! The shapes of the admin API's JSON. What the pipeline says, in the words of the contract.
+//!
+//! Sequence numbers and revisions are strings, times RFC 3339, names in camel case. Payloads are
+//! spliced in as they are stored.
+
+mod functions;
+mod history;
+mod stats;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use triphammer_model::{ErrorInfo, LogLine, OrderingKey, Reply, RevisionId, Seq, StateWrite};
+
+use crate::receipts;
+
+pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryView};
+pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};
+pub(crate) use stats::StatsView;
+
+#[derive(Serialize)]
+pub(crate) struct ErrorView {
+    code: String,
+    message: String,
+}
+
+impl From<ErrorInfo> for ErrorView {
+    fn from(error: ErrorInfo) -> Self {
+        Self { code: error.code, message: error.message }
+    }
+}
+
+#[derive(Serialize)]
+struct LogView {
+    level: &'static str,
+    message: String,
+}
+
+impl From<LogLine> for LogView {
+    fn from(line: LogLine) -> Self {
+        Self { level: line.level.as_str(), message: line.message }
+    }
+}
+
+/// A value as JSON where it is JSON, else as Base64.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ValueView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_base64: Option<String>,
+}
+
+impl ValueView {
+    fn new(bytes: &[u8]) -> Self {
+        match serde_json::from_slice::<Box<RawValue>>(bytes) {
+            Ok(value) => Self { value: Some(value), value_base64: None },
+            Err(_) => Self { value: None, value_base64: Some(STANDARD.encode(bytes)) },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct WriteView {
+    name: String,
+    #[serde(flatten)]
+    value: Option<ValueView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+}
+
+impl From<StateWrite> for WriteView {
+    fn from(write: StateWrite) -> Self {
+        Self {
+            name: write.name,
+            deleted: write.value.is_none().then_some(true),
+            value: write.value.map(|bytes| ValueView::new(&bytes)),
+        }
+    }
+}
+
+fn seq(seq: Seq) -> String {
+    seq.to_string()
+}
+
+fn revision(revision: RevisionId) -> String {
+    revision.to_string()
+}
+
+fn key(key: OrderingKey) -> String {
+    key.as_str().into()
+}
+
+fn reply(reply: &Reply) -> Box<RawValue> {
+    let mut out = Vec::with_capacity(reply.data.len() + 64);
+    receipts::write_reply(&mut out, reply);
+    serde_json::from_slice(&out).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! The counters, for programs that read no Prometheus text.
+
+use serde::Serialize;
+use triphammer_pipeline::Stats;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StatsView {
+    accepted: u64,
+    duplicates: u64,
+    committed: u64,
+    retried: u64,
+    dead: u64,
+    dropped: u64,
+    conflicts: u64,
+    ready_now: u64,
+    running_now: u64,
+    waiting_now: u64,
+    blocked_now: u64,
+    dead_now: u64,
+    journal_syncs: u64,
+    journal_bytes: u64,
+    journal_batches: u64,
+    durable_seq: String,
+    disk_free_bytes: u64,
+    payload_bytes: u64,
+    dedup_window_ms: u64,
+    dedup_entries: u64,
+}
+
+impl From<Stats> for StatsView {
+    fn from(stats: Stats) -> Self {
+        Self {
+            accepted: stats.accepted,
+            duplicates: stats.duplicates,
+            committed: stats.committed,
+            retried: stats.retried,
+            dead: stats.dead,
+            dropped: stats.dropped,
+            conflicts: stats.conflicts,
+            ready_now: stats.ready_now,
+            running_now: stats.running_now,
+            waiting_now: stats.waiting_now,
+            blocked_now: stats.blocked_now,
+            dead_now: stats.dead_now,
+            journal_syncs: stats.journal_syncs,
+            journal_bytes: stats.journal_bytes,
+            journal_batches: stats.journal_batches,
+            durable_seq: stats.durable_seq.to_string(),
+            disk_free_bytes: stats.disk_free_bytes,
+            payload_bytes: stats.payload_bytes,
+            dedup_window_ms: u64::try_from(stats.dedup_window.as_millis()).unwrap_or(u64::MAX),
+            dedup_entries: stats.dedup_entries,
+        }
+    }
+}
