@@ -119,7 +119,7 @@ fn check_resources(component: &Component) -> Result<(), ModuleError> {
         [(needs.num_memories, MEMORIES_MAX, "memories"), (needs.num_tables, TABLES_MAX, "tables")];
     match needed.into_iter().find(|(count, max, _)| count > max) {
         Some((count, max, what)) => {
-            Err(ModuleError::Resources { what: format!("{count} {what}"), max: max as usize })
+            Err(ModuleError::Resources { message: format!("{count} {what}, of at most {max}") })
         }
         None => Ok(()),
     }

@@ -170,8 +170,9 @@ pub enum ModuleError {
     /// It is a component, of another world.
     #[error("the component does not fit the world `triphammer:function/function`: {}", problems.join("; "))]
     World { problems: Vec<String> },
-    #[error("the component needs {what}; an instance may have {max}")]
-    Resources { what: String, max: usize },
+    /// An instance of it would not fit into the pool.
+    #[error("the component needs more than an instance may have: {message}")]
+    Resources { message: String },
     /// `describe` failed, so that the function's manifest is unknown.
     #[error("the component's `describe` failed: {error}")]
     Describe { error: InvokeError },

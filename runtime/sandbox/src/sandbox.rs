@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -82,6 +83,7 @@ struct Shop {
     linker: Linker<Guest>,
     artefacts: Artefacts,
     compiling: Semaphore,
+    compiled: AtomicU64,
 }
 
 impl Sandbox {
@@ -95,6 +97,7 @@ impl Sandbox {
             linker: engine::linker(&engine)?,
             artefacts,
             compiling: Semaphore::new(compile_concurrency.max(1)),
+            compiled: AtomicU64::new(0),
         });
         Ok(Arc::new(Self {
             ticker: Ticker::start(&engine)?,
@@ -110,6 +113,11 @@ impl Sandbox {
     /// How many instances run at the same time at most.
     pub fn slots(&self) -> u32 {
         self.slots_max
+    }
+
+    /// How many modules were compiled since the start.
+    pub fn compiled(&self) -> u64 {
+        self.shop.compiled.load(Ordering::Relaxed)
     }
 
     /// Checks a module, compiles it unless that was done before, and asks it what it is.
@@ -230,6 +238,7 @@ impl Shop {
             message: format!("the component is not valid: {error:#}"),
         };
         let compiled = self.engine.precompile_component(wasm).map_err(malformed)?;
+        self.compiled.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.artefacts.store(&digest, &compiled) {
             warn!(%digest, %error, "compiled module could not be kept");
         }
@@ -245,8 +254,9 @@ impl Shop {
 #[allow(unsafe_code, reason = "the bytes came from this engine, in this process, just now")]
 fn deserialize(engine: &Engine, compiled: &[u8]) -> Result<Component, ModuleError> {
     // SAFETY: see the reason.
-    unsafe { Component::deserialize(engine, compiled) }
-        .map_err(|error| ModuleError::Host { message: format!("{error:#}") })
+    let component = unsafe { Component::deserialize(engine, compiled) };
+    // What this engine has compiled it refuses only when the pool has no place for it.
+    component.map_err(|error| ModuleError::Resources { message: error.root_cause().to_string() })
 }
 
 fn digest_of(wasm: &[u8]) -> Digest {
