@@ -18,6 +18,8 @@ mod dedup_filter;
 mod dedup_fingerprint;
 mod dedup_run;
 mod dedup_runs;
+#[cfg(test)]
+mod dedup_tests;
 mod disk;
 mod disk_fs;
 mod error;
@@ -47,6 +49,8 @@ mod sim_state;
 mod state;
 mod state_list;
 mod state_shard;
+#[cfg(test)]
+mod state_tests;
 mod store;
 mod store_backend;
 mod store_commit;

@@ -78,6 +78,11 @@ impl Shard {
         self.entries
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn get(&mut self, space: &Space, name: &str) -> Option<&Entry> {
         let entry = self.spaces.get_mut(space)?.get_mut(name)?;
         entry.used = true;

@@ -1,0 +1,243 @@
+//! The state in memory over the checkpoint's, without a log: records are folded by hand.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use triphammer_model::{DeliveryId, OrderingKey, RevisionId, Seq, StateWrite, Timestamp};
+
+use crate::disk::Disk;
+use crate::fold::Fold;
+use crate::record::{Location, Outcome, Record, Settle, Stored};
+use crate::sim::SimDisk;
+use crate::state::{ReadVersion, StateStore};
+use crate::state_list::StateCursor;
+use crate::store::{Store, StoreOptions};
+use crate::store_commit::Commit;
+use crate::store_keys::Space;
+
+struct Fixture {
+    store: Store,
+    state: StateStore,
+    fold: Fold,
+    next: u64,
+}
+
+fn seq(n: u64) -> Seq {
+    Seq::new(n).unwrap()
+}
+
+fn space(function: &str, key: Option<&str>) -> Space {
+    let key = key.map(|key| OrderingKey::new(key).unwrap());
+    Space::new(function.parse().unwrap(), key)
+}
+
+fn write(name: &str, value: Option<&str>) -> StateWrite {
+    StateWrite { name: name.into(), value: value.map(|v| Bytes::copy_from_slice(v.as_bytes())) }
+}
+
+impl Fixture {
+    fn new(cache_bytes: usize) -> Self {
+        let disk: Arc<dyn Disk> = SimDisk::new(1).boot();
+        let store = Store::open(&disk, &StoreOptions::default()).unwrap();
+        let state = StateStore::new(&store, cache_bytes);
+        Self { store, state, fold: Fold::default(), next: 1 }
+    }
+
+    fn take(&mut self, record: Record) -> Seq {
+        let location = Location { segment: 1, offset: 0, len: 0 };
+        let stored = Stored { seq: seq(self.next), location, record };
+        self.next += 1;
+        self.state.replay(&stored);
+        self.fold.apply(&stored);
+        stored.seq
+    }
+
+    fn commit(&mut self, space: &Space, writes: Vec<StateWrite>) -> Seq {
+        self.take(Record::Settle(Box::new(Settle {
+            id: DeliveryId { seq: seq(1), function: space.function().clone() },
+            key: space.key().cloned(),
+            attempt: 1,
+            revision: RevisionId::new(1).unwrap(),
+            started: Timestamp(0),
+            at: Timestamp(0),
+            logs: Vec::new(),
+            logs_left_out: 0,
+            outcome: Outcome::Committed { writes, emitted: Vec::new(), reply: None },
+        })))
+    }
+
+    fn wipe(&mut self, function: &str) {
+        let function = function.parse().unwrap();
+        self.take(Record::WipeState { at: Timestamp(0), function });
+    }
+
+    fn checkpoint(&mut self) {
+        let commit = Commit::begin(&self.store).unwrap();
+        commit.fold(&std::mem::take(&mut self.fold), &|_| Ok(None)).unwrap();
+        commit.finish().unwrap();
+        self.state.checkpointed();
+    }
+
+    fn names(&self, space: &Space, prefix: &str, after: Option<&str>, limit: usize) -> String {
+        let found = self.state.scan(space, prefix, after, limit).unwrap();
+        let text = |v: &Bytes| String::from_utf8(v.to_vec()).unwrap();
+        found.iter().map(|(n, v)| format!("{n}={} ", text(&v.value))).collect()
+    }
+
+    fn value(&self, space: &Space, name: &str) -> Option<Bytes> {
+        self.state.get(space, name).unwrap().map(|versioned| versioned.value)
+    }
+}
+
+#[test]
+fn scans_merge_memory_and_checkpoint_in_the_order_of_names() {
+    for cache_bytes in [0, 1 << 20] {
+        let mut f = Fixture::new(cache_bytes);
+        let s = space("f", Some("k"));
+        let old = ["a1", "a2", "a3", "b1", "c"].map(|name| write(name, Some("old")));
+        f.commit(&s, old.to_vec());
+        f.commit(&space("f", Some("l")), vec![write("a9", Some("other"))]);
+        f.checkpoint();
+        f.commit(&s, vec![write("a0", Some("new")), write("a2", None), write("a3", Some("new"))]);
+        f.commit(&s, vec![write("b0", Some("new"))]);
+        assert_eq!(f.names(&s, "a", None, 10), "a0=new a1=old a3=new ");
+        assert_eq!(f.names(&s, "", None, 10), "a0=new a1=old a3=new b0=new b1=old c=old ");
+        assert_eq!(f.names(&s, "", None, 3), "a0=new a1=old a3=new ");
+        assert_eq!(f.names(&s, "a", Some("a1"), 10), "a3=new ");
+        assert_eq!(f.names(&s, "", Some("a1"), 2), "a3=new b0=new ");
+        assert_eq!(f.names(&s, "b", Some("a"), 10), "b0=new b1=old ");
+        assert_eq!(f.names(&s, "b", Some("b1"), 10), "");
+        assert_eq!(f.names(&s, "x", None, 10), "");
+        assert_eq!(f.names(&s, "", None, 0), "");
+        assert_eq!(f.names(&space("f", None), "", None, 10), "");
+        f.checkpoint();
+        assert_eq!(f.names(&s, "", None, 10), "a0=new a1=old a3=new b0=new b1=old c=old ");
+    }
+}
+
+#[test]
+fn what_was_read_is_validated_by_version_and_by_range() {
+    let mut f = Fixture::new(1 << 20);
+    let s = space("f", None);
+    let one = f.commit(&s, vec![write("a", Some("1")), write("b", Some("1"))]);
+    let name = |name: &str, version| ReadVersion::Name { name: name.into(), version };
+    let range = |seen: &[(&str, Seq)], limit| ReadVersion::Range {
+        prefix: String::new(),
+        after: None,
+        limit,
+        seen: seen.iter().map(|(name, seq)| ((*name).to_owned(), *seq)).collect(),
+    };
+    let reads = [
+        name("a", Some(one)),
+        name("x", None),
+        range(&[("a", one), ("b", one)], 5),
+        range(&[("a", one)], 1),
+    ];
+    assert!(f.state.unchanged(&s, &reads));
+    f.checkpoint();
+    assert!(f.state.unchanged(&s, &reads));
+    f.commit(&space("g", None), vec![write("a", Some("2"))]);
+    assert!(f.state.unchanged(&s, &reads), "another space");
+    f.commit(&s, vec![write("c", Some("1"))]);
+    let unchanged: Vec<_> =
+        reads.iter().map(|r| f.state.unchanged(&s, std::slice::from_ref(r))).collect();
+    assert_eq!(unchanged, [true, true, false, true], "only the whole range has a new name");
+    f.commit(&s, vec![write("x", Some("1"))]);
+    assert!(!f.state.unchanged(&s, &reads[1..2]), "it was absent");
+    f.commit(&s, vec![write("x", None)]);
+    assert!(f.state.unchanged(&s, &reads[1..2]), "it is absent again");
+    f.commit(&s, vec![write("a", Some("1"))]);
+    assert!(!f.state.unchanged(&s, &reads[..1]), "the same value by another record");
+    assert!(!f.state.unchanged(&s, &reads[3..]));
+}
+
+#[test]
+fn a_wiped_function_is_empty_at_once_and_after_a_checkpoint() {
+    let mut f = Fixture::new(1 << 20);
+    let (s, other) = (space("f", Some("k")), space("f-1", Some("k")));
+    f.commit(&s, vec![write("a", Some("1")), write("b", Some("1"))]);
+    f.commit(&other, vec![write("a", Some("1"))]);
+    f.checkpoint();
+    f.commit(&s, vec![write("c", Some("1"))]);
+    f.wipe("f");
+    for _ in 0..2 {
+        assert_eq!(f.names(&s, "", None, 10), "");
+        assert_eq!(f.value(&s, "a"), None);
+        assert_eq!(f.names(&other, "", None, 10), "a=1 ");
+        f.checkpoint();
+    }
+    f.commit(&s, vec![write("b", Some("2"))]);
+    f.wipe("f-1");
+    f.commit(&other, vec![write("z", Some("3"))]);
+    for _ in 0..2 {
+        assert_eq!(f.names(&s, "", None, 10), "b=2 ");
+        assert_eq!(f.names(&other, "", None, 10), "z=3 ");
+        f.checkpoint();
+    }
+}
+
+#[test]
+fn the_cache_is_bounded_and_loses_nothing() {
+    let mut f = Fixture::new(64 << 10);
+    let spaces: Vec<_> = (0..200).map(|n| space("f", Some(&format!("k{n}")))).collect();
+    let large = space("g", None);
+    for n in 0..3000u64 {
+        let value = n.to_string();
+        f.commit(&spaces[n as usize % 200], vec![write(&format!("n{}", n / 200), Some(&value))]);
+        f.commit(&large, vec![write(&format!("n{n:05}"), Some(&value))]);
+    }
+    let held = |f: &Fixture| f.state.shards().map(|shard| shard.bytes()).sum::<usize>();
+    assert!(held(&f) > 500_000, "what no checkpoint has is kept");
+    assert!(f.state.dirty_bytes() > 20_000);
+    f.checkpoint();
+    assert!(held(&f) <= 64 << 10, "{}", held(&f));
+    assert_eq!(f.state.dirty_bytes(), 0);
+    for n in 0..3000u64 {
+        let value = Some(Bytes::from(n.to_string()));
+        assert_eq!(f.value(&spaces[n as usize % 200], &format!("n{}", n / 200)), value);
+        assert_eq!(f.value(&large, &format!("n{n:05}")), value);
+        assert_eq!(f.value(&large, &format!("m{n:05}")), None);
+    }
+    assert!(held(&f) <= 80 << 10, "{}", held(&f));
+    assert_eq!(f.state.scan(&large, "n0", None, 5000).unwrap().len(), 3000);
+}
+
+#[test]
+fn a_listing_goes_over_all_keys_in_pages() {
+    let mut f = Fixture::new(1 << 20);
+    let name = "f".parse().unwrap();
+    for (round, key) in [None, Some("b"), Some("a"), Some("aa"), Some("")].into_iter().enumerate() {
+        f.commit(&space("f", key), vec![write("x1", Some("v")), write("y", Some("v"))]);
+        f.commit(&space("g", key), vec![write("x1", Some("v"))]);
+        if round == 2 {
+            f.checkpoint();
+        }
+    }
+    f.commit(&space("f", Some("b")), vec![write("x1", None), write("x2", Some("v"))]);
+    let all = |f: &Fixture, key: Option<Option<&OrderingKey>>, prefix: &str, limit: usize| {
+        let (mut text, mut cursor) = (String::new(), None::<StateCursor>);
+        loop {
+            let list = f.state.list(&name, key, prefix, cursor.as_ref(), limit).unwrap();
+            for entry in &list.entries {
+                let key = entry.key.as_ref().map_or("-", |key| key.as_str());
+                text += &format!("{key}/{} ", entry.name);
+            }
+            let Some(next) = list.next else { return text };
+            cursor = Some(next.to_string().parse().unwrap());
+        }
+    };
+    let expect = "-/x1 -/y /x1 /y a/x1 a/y b/x2 b/y aa/x1 aa/y ";
+    for _ in 0..2 {
+        for limit in [1, 2, 3, 100] {
+            assert_eq!(all(&f, None, "", limit), expect);
+            assert_eq!(all(&f, None, "x", limit), "-/x1 /x1 a/x1 b/x2 aa/x1 ");
+        }
+        let b = OrderingKey::new("b").unwrap();
+        assert_eq!(all(&f, Some(Some(&b)), "", 1), "b/x2 b/y ");
+        assert_eq!(all(&f, Some(None), "", 1), "-/x1 -/y ");
+        f.checkpoint();
+    }
+    for text in ["", "0", "0g", "ä"] {
+        assert!(text.parse::<StateCursor>().is_err());
+    }
+}
