@@ -118,11 +118,12 @@ fn decode_revision_def(d: &mut Decoder<'_>) -> Decoded<RevisionDef> {
 }
 
 fn decode_config(d: &mut Decoder<'_>) -> Decoded<BTreeMap<String, String>> {
-    let mut config = BTreeMap::new();
+    let mut config = BTreeMap::<String, String>::new();
     for (name, value) in d.list(|d| Ok((d.string()?, d.string()?)))? {
-        if config.insert(name, value).is_some() {
-            return d.expected("list of different names before this");
+        if config.last_key_value().is_some_and(|(last, _)| *last >= name) {
+            return d.expected("list of names in order before this");
         }
+        config.insert(name, value);
     }
     Ok(config)
 }

@@ -39,6 +39,11 @@ impl Body {
         Self { bytes, crc, span: record.span() }
     }
 
+    /// As it goes into the log.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// In bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()

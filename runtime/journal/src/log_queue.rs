@@ -77,7 +77,6 @@ pub(crate) struct Written {
     /// The end of the last record, relative to the segment.
     pub(crate) end: u32,
     pub(crate) records: u32,
-    pub(crate) first: u64,
     pub(crate) last: u64,
     /// The number of the last record: `last` unless that takes more than one.
     pub(crate) last_record: u64,
@@ -162,10 +161,6 @@ impl Queue {
 impl Inner {
     pub(crate) fn has_work(&self) -> bool {
         self.open.is_some() || !self.closed.is_empty()
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -299,7 +294,6 @@ impl Inner {
             start: batch.start,
             end: end as u32,
             records: batch.records,
-            first: batch.first,
             last: batch.last,
             last_record: batch.last_record,
             capacity: batch.buffer.capacity(),

@@ -130,10 +130,6 @@ impl SegmentPool {
         self.low.load(Ordering::Acquire)
     }
 
-    pub(crate) fn has_next(&self) -> bool {
-        self.lock().next.is_some()
-    }
-
     pub(crate) fn take_next(&self) -> Option<Ready> {
         let next = self.lock().next.take();
         self.changed.notify_all();

@@ -71,6 +71,12 @@ impl SimDisk {
         self.state().faults = faults;
     }
 
+    /// Another disk that holds the same.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
     /// How many operations there have been that changed something.
     pub fn ops(&self) -> u64 {
         self.state().ops

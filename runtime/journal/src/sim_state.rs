@@ -8,7 +8,7 @@ use crate::sim::{Faults, Rng};
 
 const SECTOR: usize = 512;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) rng: Rng,
     pub(crate) epoch: u64,
@@ -22,7 +22,7 @@ pub(crate) struct State {
     last_inode: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Inode {
     visible: Vec<u8>,
     stable: Vec<u8>,
@@ -35,7 +35,7 @@ pub(crate) enum Change {
     SetLen { len: u64 },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum NameChange {
     Create { name: String, inode: u64 },
     Rename { from: String, to: String },
