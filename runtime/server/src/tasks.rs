@@ -76,8 +76,11 @@ impl Tasks {
         let mut result = ended.map_or(Ok(()), outcome);
         let drained = async {
             while let Some(ended) = self.running.join_next().await {
+                let ended = outcome(ended);
                 // The first reason is the one that counts.
-                result = std::mem::replace(&mut result, Ok(())).and(outcome(ended));
+                if result.is_ok() {
+                    result = ended;
+                }
             }
         };
         if timeout(grace, drained).await.is_err() {

@@ -95,7 +95,7 @@ impl Config {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|source| ConfigError::Read { path: path.into(), source })?,
         };
-        let path = file.unwrap_or(Path::new("the configuration"));
+        let path = file.unwrap_or_else(|| Path::new("the configuration"));
         #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
         let environment = |name: &str| std::env::var(name).ok();
         Self::from_parts(path, &text, environment, overrides)
