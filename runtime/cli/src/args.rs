@@ -1,0 +1,106 @@
+//! The arguments of `trip`: what every command takes, and the list of commands.
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::commands::{
+    activate, bench, build, dead, demo, deploy, event, events, function, functions, new, pause,
+    remove, replay, resume, rollback, send, tail, test, up,
+};
+
+/// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
+#[derive(Debug, Parser)]
+#[command(name = "trip", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct Global {
+    /// The host to talk to
+    #[arg(
+        long,
+        global = true,
+        env = "TRIPHAMMER_URL",
+        default_value = "http://127.0.0.1:7070",
+        help_heading = "Host"
+    )]
+    pub(crate) url: String,
+    /// The host's access token
+    #[arg(
+        long,
+        global = true,
+        env = "TRIPHAMMER_TOKEN",
+        hide_env_values = true,
+        help_heading = "Host"
+    )]
+    pub(crate) token: Option<String>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a host: events in, functions, admin API
+    Up(up::Args),
+    /// Show the whole job: build, deploy, send, hot-swap, kill -9, recover
+    Demo(demo::Args),
+    /// Begin a function project that builds, tests and deploys as it stands
+    New(new::Args),
+    /// Build a function's component
+    Build(build::Args),
+    /// Upload a component or a source directory as a function's new revision
+    Deploy(deploy::Args),
+    /// List the functions
+    Functions(functions::Args),
+    /// Show one function: its revisions, subscriptions and counts
+    Function(function::Args),
+    /// Make a revision the one that serves
+    Activate(activate::Args),
+    /// Go back to the revision that was active before
+    Rollback(rollback::Args),
+    /// Keep a function's deliveries waiting
+    Pause(pause::Args),
+    /// Let a paused function go on
+    Resume(resume::Args),
+    /// Remove a function
+    Remove(remove::Args),
+    /// Send events
+    Send(send::Args),
+    /// Watch what happens, as it happens
+    Tail(tail::Args),
+    /// List events, newest first
+    Events(events::Args),
+    /// Show an event's whole story
+    Event(event::Args),
+    /// List, show, redrive or drop dead letters
+    Dead(dead::Args),
+    /// Send past events to a function again, as new deliveries
+    Replay(replay::Args),
+    /// Run a function on an event, show its effects, keep nothing
+    Test(test::Args),
+    /// Measure a host under load
+    Bench(bench::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_global_stands_anywhere() {
+        let args = Args::parse_from(["trip", "functions", "--json", "--url", "http://h:1"]);
+        assert!(args.global.json);
+        assert_eq!(args.global.url, "http://h:1");
+    }
+}

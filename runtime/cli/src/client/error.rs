@@ -1,0 +1,80 @@
+//! Why the host gave no answer, or a bad one.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    #[error("`{url}` is not the URL of a host: {rule}")]
+    Url { url: String, rule: &'static str },
+    #[error("the token has characters that no token has")]
+    Token,
+    #[error("the request can't be written")]
+    Request(#[source] hyper::http::Error),
+    #[error(
+        "no host answers at {url} ({source}): start one with `trip up`, or name another with --url"
+    )]
+    Unreachable { url: String, source: io::Error },
+    #[error("the connection to {url} broke: see whether the host still runs")]
+    Broken {
+        url: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    #[error("{url} has not answered within {} s: see what the host logs", limit.as_secs())]
+    TimedOut { url: String, limit: Duration },
+    #[error(transparent)]
+    Problem(Problem),
+    #[error("the answer has the unexpected status {status}: is this a Triphammer host?")]
+    Unexpected { status: u16 },
+    #[error("the answer is not understood: is the host of another version?")]
+    Shape(#[source] serde_json::Error),
+    #[error("the client could not be started")]
+    Runtime(#[source] io::Error),
+}
+
+/// What the host says is wrong: the members of RFC 9457 that `trip` shows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, thiserror::Error)]
+#[error("{text} ({code})", text = self.text())]
+pub(crate) struct Problem {
+    pub(crate) code: String,
+    #[serde(default)]
+    status: u16,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    detail: String,
+}
+
+impl Problem {
+    fn text(&self) -> String {
+        let text = if self.detail.is_empty() { &self.title } else { &self.detail };
+        match self.status {
+            401 => format!("{text}: give the host's token with --token or TRIPHAMMER_TOKEN"),
+            _ => text.clone(),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn is_usage(&self) -> bool {
+        matches!(self, Self::Url { .. } | Self::Token)
+    }
+
+    /// The host could not be asked, as opposed to having refused.
+    pub(crate) fn is_connection(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Broken { .. } | Self::TimedOut { .. })
+    }
+
+    /// The stable code of the host's refusal.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => Some(&problem.code),
+            _ => None,
+        }
+    }
+}

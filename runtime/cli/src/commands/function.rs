@@ -1,0 +1,66 @@
+//! `trip function NAME`: one function as it is.
+
+use serde_json::json;
+
+use super::{API, show};
+use crate::client::types::{Counts, Function};
+use crate::client::{Client, Path};
+use crate::error::Error;
+use crate::output::{Cell, DIM, GOOD, Output, Table, bytes, count, paint, when};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The function
+    name: String,
+}
+
+pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
+    let answer = client.get(Path::new(API).segment("functions").segment(&args.name))?;
+    if output.is_json() {
+        return output.json(&answer.value()?);
+    }
+    let function: Function = answer.json()?;
+    output.line(show::serving(&function))?;
+    if let Some(paused) = &function.paused {
+        output.line(format_args!("  {} {}", paint(DIM, "paused at"), when(&paused.at)))?;
+    }
+    if let Some(revision) = function.active_revision() {
+        for (name, value) in show::flat(&revision.manifest) {
+            output.line(format_args!("  {} {value}", paint(DIM, name)))?;
+        }
+        for (name, value) in show::flat(&json!(revision.config)) {
+            output.line(format_args!("  {} {value}", paint(DIM, format!("config.{name}"))))?;
+        }
+    }
+    output.line(counts(&function.counts))?;
+    output.text(&revisions(&function))
+}
+
+fn counts(counts: &Counts) -> String {
+    let parts = [
+        ("ready", counts.ready),
+        ("running", counts.running),
+        ("waiting", counts.waiting),
+        ("blocked", counts.blocked),
+        ("committed", counts.committed),
+        ("retried", counts.retried),
+        ("dead", counts.dead),
+        ("dropped", counts.dropped),
+    ];
+    let shown = parts.iter().filter(|(name, value)| *value > 0 || *name == "committed");
+    shown.map(|(name, value)| format!("{} {name}", count(*value))).collect::<Vec<_>>().join(" · ")
+}
+
+fn revisions(function: &Function) -> String {
+    let mut table = Table::new(["REVISION", "SIZE", "DIGEST", "CREATED"]);
+    for revision in &function.revisions {
+        let style = if revision.active { GOOD } else { anstyle::Style::new() };
+        table.row([
+            Cell::styled(style, &revision.revision),
+            bytes(revision.bytes).into(),
+            revision.digest.get(..12).unwrap_or(&revision.digest).into(),
+            when(&revision.created).into(),
+        ]);
+    }
+    table.render()
+}

@@ -1,0 +1,126 @@
+//! How things of the admin API look as text.
+
+use serde_json::Value;
+
+use crate::client::types::{Failure, Function, LogLine, Reply, StateWrite};
+use crate::output::{BAD, DIM, GOOD, NAME, NOTE, data, data_base64, one_line, paint};
+
+/// Values on a line are cut here.
+pub(super) const DATA_MAX: usize = 100;
+
+/// A manifest's or config's members as `name` and `value`, nested ones dotted.
+pub(super) fn flat(value: &Value) -> Vec<(String, String)> {
+    let mut into = Vec::new();
+    flatten("", value, &mut into);
+    into
+}
+
+fn flatten(prefix: &str, value: &Value, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let dot = if prefix.is_empty() { "" } else { "." };
+                flatten(&format!("{prefix}{dot}{name}"), value, into);
+            }
+        }
+        Value::Null => {}
+        value => into.push((prefix.to_owned(), plain(value))),
+    }
+}
+
+/// Without the quotes and brackets that JSON needs.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => one_line(text),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        value => value.to_string(),
+    }
+}
+
+pub(super) fn failure(failure: &Failure) -> String {
+    let Failure { code, message } = failure;
+    format!("{} {}", paint(BAD, code), one_line(message))
+}
+
+/// A delivery's or an attempt's status, coloured by what it means.
+pub(super) fn status(status: &str) -> String {
+    match status {
+        "committed" => paint(GOOD, status),
+        "dead" | "failed" => paint(BAD, status),
+        "retry" | "retried" | "waiting" | "blocked" | "dropped" | "expired" => paint(NOTE, status),
+        _ => status.to_owned(),
+    }
+}
+
+pub(super) fn reply(reply: &Reply) -> String {
+    match (&reply.data, &reply.data_base64) {
+        (Some(value), _) => data(value, DATA_MAX),
+        (None, Some(text)) => format!("{} of {}", data_base64(text), reply.content_type),
+        (None, None) => format!("nothing of {}", reply.content_type),
+    }
+}
+
+pub(super) fn write(write: &StateWrite) -> String {
+    let name = paint(NAME, one_line(&write.name));
+    match (&write.value, &write.value_base64) {
+        _ if write.deleted => format!("{name} deleted"),
+        (Some(value), _) => format!("{name} = {}", data(value, DATA_MAX)),
+        (None, Some(text)) => format!("{name} = {}", data_base64(text)),
+        (None, None) => format!("{name} = null"),
+    }
+}
+
+pub(super) fn log(line: &LogLine) -> String {
+    let level = match line.level.as_str() {
+        "error" => paint(BAD, &line.level),
+        "warn" => paint(NOTE, &line.level),
+        _ => paint(DIM, &line.level),
+    };
+    format!("{level} {}", one_line(&line.message))
+}
+
+/// Which revision serves, and whether anything does.
+pub(super) fn serving(function: &Function) -> String {
+    let name = paint(NAME, &function.name);
+    let active = match &function.active {
+        Some(active) => format!("{} is active", paint(GOOD, active)),
+        None => paint(NOTE, "no revision is active"),
+    };
+    let before = function.previous.as_ref();
+    let before = before.map_or_else(String::new, |previous| format!(" (before: {previous})"));
+    match &function.paused {
+        None => format!("{name}: {active}{before}"),
+        Some(paused) => {
+            let reason = match paused.reason.as_str() {
+                "" => String::new(),
+                reason => format!(": {}", one_line(reason)),
+            };
+            format!("{name}: {}{reason}, {active}{before}", paint(NOTE, "paused"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_flat() {
+        let manifest = json!({"on": ["a", "b.*"], "retry": {"attempts": 3}, "key": null});
+        let expect = [("on", "a, b.*"), ("retry.attempts", "3")];
+        assert_eq!(flat(&manifest), expect.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+
+    #[test]
+    fn values_are_shown_as_what_they_are() {
+        let shown = |json: Value| {
+            let text = write(&serde_json::from_value(json).unwrap());
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        assert_eq!(shown(json!({"name": "a", "value": {"b": 1}})), r#"a = {"b":1}"#);
+        assert_eq!(shown(json!({"name": "a", "valueBase64": "AAAA"})), "a = 3 B");
+        assert_eq!(shown(json!({"name": "a", "deleted": true})), "a deleted");
+    }
+}
