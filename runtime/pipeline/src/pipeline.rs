@@ -78,6 +78,12 @@ pub struct Pipeline {
     deployer: Arc<Deployer>,
 }
 
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline").field("host", &self.core.host_id).finish_non_exhaustive()
+    }
+}
+
 /// The threads of a pipeline. They end with [`Running::shutdown`].
 #[derive(Debug)]
 pub struct Running {
