@@ -42,7 +42,7 @@ impl Default for CheckpointOptions {
             log_bytes: 128 << 20,
             interval: Duration::from_secs(30),
             dirty_bytes: 64 << 20,
-            fold_bytes: 24 << 20,
+            fold_bytes: 16 << 20,
             free_bytes_min: 32 << 20,
             retention: Retention::default(),
         }

@@ -114,7 +114,11 @@ impl World {
 
     /// Starts again, as often as it takes; the power may go while it starts.
     pub(crate) fn restart(&mut self, crash: bool) {
-        if crash { self.sim.crash() } else { self.sim.kill() }
+        if crash {
+            self.sim.crash()
+        } else {
+            self.sim.kill()
+        }
         if self.maker.rng.chance(30) {
             let halt_at = Some(self.sim.ops() + 1 + self.maker.rng.below(60));
             self.sim.set_faults(Faults { halt_at, ..Faults::default() });
@@ -208,14 +212,15 @@ impl World {
                 None => break,
             }
         }
-        let asked = |seq: &Seq, at: &triphammer_model::Timestamp, event: &triphammer_model::Event| {
-            seq.get() <= durable
-                && query.ty.as_ref().is_none_or(|ty| ty.matches(event.ty()))
-                && query.source.as_deref().is_none_or(|source| source == event.source())
-                && query.subject.as_deref().is_none_or(|s| Some(s) == event.subject())
-                && query.after.is_none_or(|after| *at >= after)
-                && query.before.is_none_or(|before| *at < before)
-        };
+        let asked =
+            |seq: &Seq, at: &triphammer_model::Timestamp, event: &triphammer_model::Event| {
+                seq.get() <= durable
+                    && query.ty.as_ref().is_none_or(|ty| ty.matches(event.ty()))
+                    && query.source.as_deref().is_none_or(|source| source == event.source())
+                    && query.subject.as_deref().is_none_or(|s| Some(s) == event.subject())
+                    && query.after.is_none_or(|after| *at >= after)
+                    && query.before.is_none_or(|before| *at < before)
+            };
         let expect = self.model.events.iter().rev();
         let expect: Vec<_> =
             expect.filter(|(seq, (at, a))| asked(seq, at, &a.event)).map(|(s, _)| *s).collect();

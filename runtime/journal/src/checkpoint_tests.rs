@@ -95,6 +95,8 @@ fn history_is_found_by_everything_that_is_asked_for() {
         world.check_history(&HistoryQuery { before: Some(middle), ..query(10) });
         if !restarted {
             world.restart(false);
+            let sealed = world.up.parts.reader.segments().iter().filter(|s| s.sealed).count();
+            assert!(sealed > 3 && world.up.parts.history.sealed_from(0).len() >= sealed - 1);
         }
     }
     world.check_outcomes();

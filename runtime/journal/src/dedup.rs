@@ -73,7 +73,7 @@ struct Part {
 }
 
 /// A part with this many marks is followed by another.
-const PART_MARKS: usize = 1 << 16;
+const PART_MARKS: usize = 1 << 17;
 
 impl Dedup {
     pub fn open(
@@ -115,7 +115,7 @@ impl Dedup {
     pub fn insert(&self, entry: DedupEntry, seq: Seq, _at: Timestamp) {
         let mut recent = self.recent();
         if recent.parts.back().is_none_or(|part| part.marks.len() >= PART_MARKS) {
-            recent.parts.push_back(Part { marks: HashMap::default(), last: seq });
+            recent.begin_part(seq);
         }
         if let Some(part) = recent.parts.back_mut() {
             part.last = seq;
@@ -166,7 +166,7 @@ impl Dedup {
         if recent.parts.back().is_some_and(|part| !part.marks.is_empty())
             && let Some(seq) = recent.parts.back().map(|part| part.last)
         {
-            recent.parts.push_back(Part { marks: HashMap::default(), last: seq });
+            recent.begin_part(seq);
         }
     }
 
@@ -212,6 +212,15 @@ impl Dedup {
 impl fmt::Debug for Dedup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dedup").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+impl Recent {
+    /// With room for as many marks as the one before: a growing map would hold up the log.
+    fn begin_part(&mut self, last: Seq) {
+        let room = self.parts.back().map_or(0, |part| part.marks.len());
+        let marks = HashMap::with_capacity_and_hasher(room, BuildHasherDefault::default());
+        self.parts.push_back(Part { marks, last });
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! The file is a header of 256 bytes and then one section for each column, one after the other,
 //! numbers little-endian. The header: `TRHINDEX`, version `u32`, the segment's generation `u32`,
-//! its length `u32`, a `u32` of zeros, then as `u64`: its first and last number, the count of
-//! events and of outcomes, the lowest and highest time of an event, the lowest and highest event
-//! with an outcome, the newest time of a record; then for each of the twelve sections its length (`u64`) and its CRC-32C
-//! (`u32`); zeros; at the end the header's CRC-32C. A file that is not as its segment is made
-//! again from the log: it holds nothing that the log does not.
+//! then as `u64`: its first and last number, the count of events and of outcomes, the lowest and
+//! highest time of an event, the lowest and highest event with an outcome, the newest time of a
+//! record; then for each of the twelve sections its length (`u64`) and its CRC-32C (`u32`); zeros;
+//! at the end the header's CRC-32C. A file that is not as its segment is made again from the log:
+//! it holds nothing that the log does not.
 
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ const HEADER: usize = 256;
 const CRC_AT: usize = HEADER - 4;
 const SECTIONS: usize = 12;
 const NUMBERS: usize = 9;
-const SECTIONS_AT: usize = 24 + NUMBERS * 8;
+const NUMBERS_AT: usize = 16;
+const SECTIONS_AT: usize = NUMBERS_AT + NUMBERS * 8;
 
 /// The sections in their order.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +56,6 @@ pub(crate) struct SegmentIndex {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) generation: u32,
-    pub(crate) len: u32,
     pub(crate) first: u64,
     pub(crate) last: u64,
     pub(crate) events: u64,
@@ -95,7 +95,6 @@ impl Summary {
         let (outcome_first, outcome_last) = range(&outcomes.event);
         Self {
             generation: info.generation,
-            len: info.len,
             first: info.first.get(),
             last: info.last.map_or(0, Seq::get),
             events: columns.seq.len() as u64,
@@ -108,9 +107,9 @@ impl Summary {
         }
     }
 
+    /// A segment that was cut short by a recovery has another last number.
     fn is_of(&self, info: &SegmentInfo) -> bool {
         self.generation == info.generation
-            && self.len == info.len
             && self.first == info.first.get()
             && self.last == info.last.map_or(0, Seq::get)
     }
@@ -281,7 +280,7 @@ fn parse_texts(mut bytes: &[u8]) -> Option<Types> {
 fn header(summary: &Summary, sections: &[(u64, u32); SECTIONS]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER);
     bytes.extend_from_slice(MAGIC);
-    for number in [VERSION, summary.generation, summary.len, 0] {
+    for number in [VERSION, summary.generation] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
     for number in summary.numbers() {
@@ -308,10 +307,9 @@ fn parse_header(bytes: &[u8; HEADER]) -> Option<(Summary, [(u64, u32); SECTIONS]
     if !bytes.starts_with(MAGIC) || !intact || narrow(8) != VERSION {
         return None;
     }
-    let number = |index: usize| wide(24 + index * 8);
+    let number = |index: usize| wide(NUMBERS_AT + index * 8);
     let summary = Summary {
         generation: narrow(12),
-        len: narrow(16),
         first: number(0),
         last: number(1),
         events: number(2),
