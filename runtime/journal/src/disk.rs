@@ -53,6 +53,12 @@ pub trait DiskFile: Debug + Send + Sync {
     /// Writes all of `data`, extending the file where needed.
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
 
+    /// Writes `len` zeros, at most [`ZEROS_MAX`]; both numbers are multiples of 4096. For files
+    /// that are allocated ahead: not kept in any cache, where the system can do without.
+    fn write_zeros(&self, offset: u64, len: usize) -> io::Result<()> {
+        self.write_at(offset, zeros(len))
+    }
+
     /// Makes contents and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
 
@@ -67,6 +73,19 @@ pub trait DiskFile: Debug + Send + Sync {
 
     /// For messages.
     fn path(&self) -> &Path;
+}
+
+/// The most zeros that are written at once.
+pub const ZEROS_MAX: usize = 1 << 20;
+
+/// Aligned, for writes that go past the cache.
+#[repr(align(4096))]
+struct Zeros([u8; ZEROS_MAX]);
+
+/// `len` of them, at most [`ZEROS_MAX`].
+pub(crate) fn zeros(len: usize) -> &'static [u8] {
+    static ZEROS: Zeros = Zeros([0; ZEROS_MAX]);
+    &ZEROS.0[..len.min(ZEROS_MAX)]
 }
 
 /// Fills `buffer`; a file that is too short is an error.

@@ -4,11 +4,11 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, zeros};
 use crate::error::OpenError;
 
 /// The file that names the version of everything else in the directory.
@@ -176,6 +176,23 @@ impl DiskFile for FsFile {
         self.file.write_all_at(data, offset)
     }
 
+    fn write_zeros(&self, offset: u64, len: usize) -> io::Result<()> {
+        let direct = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).unwrap_or_default();
+        // Through the cache, the zeros would cost as much as the log itself. Not every file
+        // system can do without.
+        let past_cache = OpenOptions::new()
+            .write(true)
+            .custom_flags(direct)
+            .open(&self.path)
+            .and_then(|file| file.write_all_at(zeros(len), offset));
+        match past_cache {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.write_at(offset, zeros(len))
+            }
+            other => other,
+        }
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -232,10 +249,15 @@ mod tests {
         let mut buffer = [9; 8];
         assert_eq!(file.read_at(0, &mut buffer).unwrap(), 6);
         assert_eq!(&buffer[..6], b"\0\0\0abc");
+        file.write_zeros(4096, 8192).unwrap();
+        assert_eq!(file.len().unwrap(), 12288);
+        file.write_zeros(0, 4096).unwrap();
+        assert_eq!(file.read_at(0, &mut buffer).unwrap(), 8);
+        assert_eq!(buffer, [0; 8]);
         disk.rename("a", "b").unwrap();
         assert_eq!(disk.open("a").unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(disk.create("b").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(disk.open("b").unwrap().len().unwrap(), 6);
+        assert_eq!(disk.open("b").unwrap().len().unwrap(), 12288);
         assert!(disk.free_bytes().unwrap() > 0);
         assert_ne!(disk.random(), disk.random());
     }

@@ -65,7 +65,7 @@ pub use checkpoint::{CheckpointOptions, CheckpointParts, Checkpointed, Checkpoin
 pub use checkpoint_thread::CheckpointThread;
 pub use dedup::{Dedup, DedupOptions, Hit};
 pub use dedup_fingerprint::Fingerprint;
-pub use disk::{Disk, DiskFile, read_exact_at};
+pub use disk::{Disk, DiskFile, ZEROS_MAX, read_exact_at};
 pub use disk_fs::FsDisk;
 pub use error::{AppendError, CodecError, Failure, OpenError, ReadError};
 pub use fold::PayloadRef;

@@ -48,7 +48,7 @@ impl Default for LogOptions {
         Self {
             segment_bytes: 64 << 20,
             batch_bytes_max: 4 << 20,
-            recent_bytes_max: 4 << 20,
+            recent_bytes_max: 1 << 20,
             waiting_bytes_max: 64 << 20,
             segments_ahead: 2,
             free_bytes_min: 256 << 20,
@@ -187,7 +187,6 @@ fn fill_table(table: &SegmentTable, chain: &[Found], fresh: &Fresh) -> Arc<Segme
         let (first, last) = (firsts[0], firsts[1] - 1);
         let segment = Segment::new(found.stamp, first, found.previous(), found.limit(), last);
         table.insert(Arc::new(segment));
-        table.offer(found.generation, &found.file);
     }
     let last = fresh.next - 1;
     let segment = Arc::new(Segment::new(fresh.stamp, fresh.first, fresh.before, fresh.end, last));
@@ -245,6 +244,7 @@ impl LogThreads {
 impl Drop for LogThreads {
     fn drop(&mut self) {
         self.queue.stop();
+        self.pool.wake();
         let mut threads = mem::take(&mut self.threads).into_iter();
         // The writer first: it may need the helper to be able to end.
         if let Some(writer) = threads.next() {

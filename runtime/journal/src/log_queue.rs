@@ -142,6 +142,10 @@ impl Queue {
         self.wake(inner);
     }
 
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
     /// Blocks until there is something to write, or to stop for; false to stop.
     pub(crate) fn wait_for_work(&self) -> bool {
         let mut inner = self.lock();

@@ -24,7 +24,6 @@ pub(crate) struct Found {
     pub(crate) generation: u32,
     pub(crate) start: Start,
     pub(crate) stamp: Stamp,
-    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) len: u32,
     /// Where a later segment says that this one ends.
     pub(crate) sealed_end: Option<u32>,
@@ -49,6 +48,12 @@ impl Found {
     /// Where reading has to stop, if nothing stops it before.
     pub(crate) fn limit(&self) -> u32 {
         self.sealed_end.unwrap_or(self.len)
+    }
+
+    /// Opened when it is needed: there may be more segments than files that can be open.
+    pub(crate) fn open(&self, disk: &dyn Disk) -> Result<Arc<dyn DiskFile>, OpenError> {
+        let name = segment_name(self.generation);
+        disk.open(&name).map_err(|source| io_error(disk, "open", &name, source))
     }
 
     /// The number before its first record, where its header says so.
@@ -120,7 +125,7 @@ fn open_segment(disk: &dyn Disk, name: &str, generation: u32) -> Result<Found, O
         Start::Resumed(resumed) => Some(resumed.first),
         Start::Rolled => first_batch(&*file, stamp).map_err(io("read"))?.map(|batch| batch.first),
     };
-    Ok(Found { generation, start: header.start, stamp, file, len, sealed_end: None, first })
+    Ok(Found { generation, start: header.start, stamp, len, sealed_end: None, first })
 }
 
 fn first_batch(file: &dyn DiskFile, stamp: Stamp) -> io::Result<Option<BatchHeader>> {

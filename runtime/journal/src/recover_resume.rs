@@ -10,7 +10,7 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, ZEROS_MAX};
 use crate::error::OpenError;
 use crate::log_queue::salt;
 use crate::recover::{Inventory, io_error};
@@ -23,7 +23,6 @@ use crate::segment_pool::name_segment;
 
 /// The size of a first segment when no spare is ready: small, so that a start is quick.
 const FIRST_BYTES: u32 = 8 << 20;
-const ZEROS: usize = 1 << 20;
 
 /// The segment that a run of the program begins with.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ pub(crate) fn tidy(
         && sealed.generation == kept
     {
         sealed.sealed_end = Some(tail.kept.end);
-        let cut = sealed.file.set_len(u64::from(tail.kept.end));
+        let cut = sealed.open(disk)?.set_len(u64::from(tail.kept.end));
         cut.map_err(|source| io_error(disk, "cut", &segment_name(kept), source))?;
         sealed.len = tail.kept.end;
     }
@@ -197,8 +196,8 @@ fn take_spare(
     let capacity = needed.saturating_add(FIRST_BYTES.min(segment_bytes - HEADER_PAGE));
     let mut offset = 0;
     while offset < u64::from(capacity) {
-        let len = ZEROS.min((u64::from(capacity) - offset) as usize);
-        file.write_at(offset, &vec![0; len])?;
+        let len = ZEROS_MAX.min((u64::from(capacity) - offset) as usize);
+        file.write_zeros(offset, len)?;
         offset += len as u64;
     }
     Ok((number, capacity))

@@ -127,7 +127,7 @@ impl Search<'_> {
         if let Start::Resumed(resumed) = segment.start {
             self.prove(resumed.durable);
         }
-        let file = segment.file.clone();
+        let file = segment.open(self.disk)?;
         let mut walk = Walk::new(file, segment.stamp, segment.limit(), Some(self.expected()));
         loop {
             let name = segment_name(segment.generation);
@@ -179,7 +179,7 @@ impl Search<'_> {
         for (later, segment) in chain.iter().enumerate().skip(index) {
             let from = if later == index { at } else { HEADER_PAGE };
             let name = segment_name(segment.generation);
-            let found = durable_by(&segment.file, segment.stamp, from)
+            let found = durable_by(&segment.open(self.disk)?, segment.stamp, from)
                 .map_err(|source| io_error(self.disk, "read", &name, source))?;
             durable = durable.max(found);
             if let Start::Resumed(resumed) = segment.start {
@@ -204,7 +204,7 @@ impl Search<'_> {
         let mut bytes = [0; RECORD_HEADER];
         let offset = u64::from(HEADER_PAGE) + BATCH_HEADER as u64;
         let name = segment_name(next.generation);
-        let read = next.file.read_at(offset, &mut bytes);
+        let read = next.open(self.disk)?.read_at(offset, &mut bytes);
         let read = read.map_err(|source| io_error(self.disk, "read", &name, source))?;
         let header = RecordHeader::decode(&bytes[..read], next.stamp);
         let follows = header.is_some_and(|header| header.seq == self.next());

@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{Disk, DiskFile, ZEROS_MAX};
 use crate::error::Failure;
 use crate::log_durable::Durable;
 use crate::log_queue::salt;
-use crate::segment::{HEADER_PAGE, SegmentHeader, Start, segment_name, spare_name};
+use crate::segment::{HEADER_PAGE, PAGE, SegmentHeader, Start, segment_name, spare_name};
 
 /// How much is zeroed in one step.
-const STEP_BYTES: u64 = 1 << 20;
+const STEP_BYTES: u64 = ZEROS_MAX as u64;
 /// How many steps are synced together.
 const STEPS_PER_SYNC: u64 = 4;
 
@@ -136,13 +136,21 @@ impl SegmentPool {
         next
     }
 
-    /// Blocks until the next segment is ready; false when that is not to be expected.
-    pub(crate) fn wait_for_next(&self) -> bool {
+    /// Blocks until the next segment is ready; false when that is not to be expected: the log has
+    /// failed, or is to stop while the disk is full.
+    pub(crate) fn wait_for_next(&self, stopping: impl Fn() -> bool) -> bool {
         let mut inner = self.lock();
-        while inner.next.is_none() && !inner.stopping {
+        while inner.next.is_none() && !inner.stopping && !(self.is_low() && stopping()) {
             inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         inner.next.is_some()
+    }
+
+    /// Has everybody who waits look again.
+    pub(crate) fn wake(&self) {
+        // Under the lock, or it could fall between somebody's look and wait.
+        let _inner = self.lock();
+        self.changed.notify_all();
     }
 
     /// Ends all waiting, for good.
@@ -187,6 +195,7 @@ impl SegmentPool {
             } else {
                 tracing::info!("the disk has room again: events are taken in");
             }
+            self.wake();
         }
     }
 }
@@ -270,7 +279,8 @@ impl Preparer {
             })
         };
         let file = disk.open_or_create(&spare_name(number))?;
-        let offset = file.len()?;
+        // A page that is only begun is done again.
+        let offset = file.len()? / u64::from(PAGE) * u64::from(PAGE);
         Ok(Filling { number, file, offset })
     }
 
@@ -278,7 +288,7 @@ impl Preparer {
         let Some(filling) = &mut self.filling else { return Ok(()) };
         let target = u64::from(self.pool.options.segment_bytes);
         let len = STEP_BYTES.min(target.saturating_sub(filling.offset));
-        if let Err(error) = filling.file.write_at(filling.offset, &vec![0; len as usize]) {
+        if let Err(error) = filling.file.write_zeros(filling.offset, len as usize) {
             // Kept as it is, to be gone on with when there is room.
             self.pool.lock().short.push(filling.number);
             self.filling = None;

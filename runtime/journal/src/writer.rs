@@ -124,13 +124,21 @@ impl Writer {
         Step::Failed
     }
 
+    /// Told to stop, with records that there is no room for.
+    fn give_up(&self) {
+        let source = Arc::new(io::Error::from(io::ErrorKind::StorageFull));
+        let file = self.file.path().to_owned();
+        self.durable.fail(Failure { doing: "begin another segment after", file, source });
+    }
+
     /// Until everything is written and stopping was asked, or the log has failed.
     pub(crate) fn run(mut self) {
         while self.queue.wait_for_work() {
             match self.step() {
                 Step::Wrote | Step::Idle => {}
                 Step::NeedsSegment => {
-                    if !self.pool.wait_for_next() {
+                    if !self.pool.wait_for_next(|| self.queue.is_stopping()) {
+                        self.give_up();
                         return;
                     }
                 }

@@ -5,6 +5,8 @@
 //! `TRIPHAMMER_SIM_ROUNDS` sets how many seeds are played; a seed that fails is printed, and
 //! `TRIPHAMMER_SIM_SEED` plays it again.
 
+#![expect(clippy::unwrap_used, reason = "a test that has not got what it needs ends there")]
+
 use bytes::Bytes;
 use triphammer_journal::sim::{Faults, Rng, SimDisk};
 use triphammer_journal::{
@@ -13,9 +15,10 @@ use triphammer_journal::{
 use triphammer_model::{Event, EventParts, Hops, Seq, Timestamp};
 
 const LIVES: u64 = 8;
+const SEGMENT: u64 = 16 << 10;
 
 /// What must be true of the log, whatever happens to it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Model {
     /// Everything that may be in the log, in order; the first has the number `first`.
     appended: Vec<(u64, Record)>,
@@ -27,7 +30,7 @@ struct Model {
 }
 
 /// What the lives went through: a test that never gets there proves nothing.
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Seen {
     opened: u32,
     crashed_in_recovery: u32,
@@ -54,7 +57,7 @@ impl Seen {
 
 fn options() -> LogOptions {
     LogOptions {
-        segment_bytes: 16 << 10,
+        segment_bytes: SEGMENT as u32,
         batch_bytes_max: 4 << 10,
         recent_bytes_max: 64 << 10,
         free_bytes_min: 0,
@@ -216,6 +219,7 @@ fn faults(rng: &mut Rng, ops: u64) -> Faults {
         0..=4 => faults.halt_at = at,
         5 => faults.fail_write_at = at,
         6 => faults.fail_sync_at = at,
+        7 if rng.chance(50) => faults.capacity = Some((4 + rng.below(6)) * SEGMENT),
         _ => {}
     }
     faults
@@ -299,8 +303,45 @@ fn what_is_acknowledged_survives_any_sequence_of_crashes() {
             all.lost,
         ];
         assert!(least.iter().all(|count| u64::from(*count) > all.opened as u64 / 50), "{all:?}");
-        eprintln!("{all:?}");
     }
+}
+
+/// The same work each time, and the power gone at every operation of it in turn; and then at
+/// every operation of the recovery from that.
+#[test]
+fn the_power_may_go_at_any_operation_and_again_during_recovery() {
+    let recoveries: u32 = (0..4).map(power_at_every_operation).sum();
+    assert!(recoveries > 1000, "{recoveries}");
+}
+
+fn power_at_every_operation(work: u64) -> u32 {
+    let mut recoveries = 0;
+    for at in 1.. {
+        let sim = SimDisk::new(at);
+        let mut model = Model::default();
+        sim.set_faults(Faults { halt_at: Some(at), ..Faults::default() });
+        live(&sim, &mut model, &mut Rng::new(work)).unwrap();
+        let went_through = sim.ops() < at;
+        sim.crash();
+        for again in 1.. {
+            let (sim, mut model) = (sim.fork(), model.clone());
+            let halt_at = Some(sim.ops() + again);
+            sim.set_faults(Faults { halt_at, ..Faults::default() });
+            let whole = Log::open(sim.boot(), options(), model.replay_from()).is_ok();
+            sim.crash();
+            let log = Log::open(sim.boot(), options(), model.replay_from()).map_err(chain);
+            let checked = log.and_then(|log| model.recovered(&log));
+            checked.unwrap_or_else(|problem| panic!("{work}, {at}, {again}: {problem}"));
+            recoveries += 1;
+            if whole {
+                break;
+            }
+        }
+        if went_through {
+            break;
+        }
+    }
+    recoveries
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Bits that flip at rest. Below what is proven durable that is damage: found, named, and nothing
 //! is changed. In the last batch it can't be told from a tear.
 
+#![expect(clippy::unwrap_used, reason = "a test that has not got what it needs ends there")]
+
 use bytes::Bytes;
 use triphammer_journal::sim::SimDisk;
 use triphammer_journal::{

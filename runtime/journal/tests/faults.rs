@@ -1,6 +1,8 @@
 //! Disks that fail while the log runs: one that is full pauses work and nothing else; one that
 //! fails a write or a sync ends it.
 
+#![expect(clippy::unwrap_used, reason = "a test that has not got what it needs ends there")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -212,6 +214,30 @@ async fn everybody_who_waits_is_told_of_a_failure() {
     assert!(follower.changed().await.is_err());
     assert_eq!(log.durable.failed().await.code(), "journal.failed");
     threads.stop();
+}
+
+#[tokio::test]
+async fn a_full_disk_does_not_keep_the_log_from_stopping() {
+    let sim = SimDisk::new(1);
+    let capacity = Some(2 * u64::from(SEGMENT));
+    sim.set_faults(Faults { capacity, ..Faults::default() });
+    let mut log = Log::open(sim.boot(), options(), None).unwrap();
+    let waits: Vec<_> = (0..40)
+        .map(|_| {
+            let (seq, _) = log.appender.append(&body(1000)).unwrap();
+            log.durable.wait(seq)
+        })
+        .collect();
+    let threads = LogThreads::start(log.writer, log.preparer).unwrap();
+    tokio::task::spawn_blocking(|| threads.stop()).await.unwrap();
+    let mut written = 0;
+    for wait in waits {
+        match wait.await {
+            Ok(()) => written += 1,
+            Err(failure) => assert!(failure.to_string().contains("another segment"), "{failure}"),
+        }
+    }
+    assert!((1..40).contains(&written), "{written}");
 }
 
 #[test]

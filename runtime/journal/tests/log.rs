@@ -1,5 +1,7 @@
 //! The log on a real directory, through its public interface, with its threads running.
 
+#![expect(clippy::unwrap_used, reason = "a test that has not got what it needs ends there")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

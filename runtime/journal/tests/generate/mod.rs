@@ -11,7 +11,7 @@ use triphammer_model::{
     LogLine, OrderingKey, Reply, RevisionId, Seq, StateWrite, Timestamp,
 };
 
-pub fn record(rng: &mut Rng) -> Record {
+pub(crate) fn record(rng: &mut Rng) -> Record {
     let at = time(rng);
     match rng.below(10) {
         0..=3 => {
