@@ -1,11 +1,15 @@
 //! `trip` as a user runs it.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use serde_json::Value;
 
 use super::host::{Host, trip_command};
+use super::wait::DEADLINE;
 
 /// A command that has run.
 #[derive(Debug)]
@@ -56,4 +60,66 @@ impl Ran {
         let ran = self.expect(0);
         serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout))
     }
+}
+
+/// A command that goes on until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(host: &Host, args: &[&str]) -> Self {
+        let mut command = trip_command();
+        command.args(args).env("TRIPHAMMER_URL", host.url()).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = lines(child.stdout.take().unwrap());
+        let errors = lines(child.stderr.take().unwrap());
+        Self { child, lines: output, errors }
+    }
+
+    /// The next line on standard output with this text in it.
+    #[track_caller]
+    pub(crate) fn line(&mut self, part: &str) -> String {
+        find(&self.lines, part)
+    }
+
+    /// The next line on standard error with this text in it.
+    #[track_caller]
+    pub(crate) fn error_line(&mut self, part: &str) -> String {
+        find(&self.errors, part)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[track_caller]
+fn find(lines: &Receiver<String>, part: &str) -> String {
+    loop {
+        match lines.recv_timeout(DEADLINE) {
+            Ok(line) if line.contains(part) => return line,
+            Ok(_) => {}
+            Err(error) => panic!("no line with `{part}`: {error}"),
+        }
+    }
+}
+
+fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use api::{Committed, committed, dead, text_reply};
-pub(crate) use cli::{Ran, trip, trip_in};
+pub(crate) use api::{committed, dead, text_reply};
+pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use feed::Feed;
-pub(crate) use guests::{component, root};
+pub(crate) use guests::{component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
-pub(crate) use wait::{DEADLINE, until};
+pub(crate) use wait::DEADLINE;
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.
 #[derive(Clone, Debug)]

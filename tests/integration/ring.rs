@@ -21,6 +21,7 @@ fn emitted_events_go_round_with_correlation_and_causation() {
     let host = Host::start();
     deploy_chain(&host, 3);
     let first = event("chain.0").id("first").subject("s").data(json!({"n": 1}));
+    let first = first.with("datacontenttype", "application/json");
     let mut seq = host.settle(&first)["seq"].clone();
     host.settled();
     let mut cause = "first".to_owned();
