@@ -11,8 +11,9 @@ use crate::wasi;
 /// Memories that an instance in one slot may have; one with more takes several slots.
 pub(crate) const MEMORIES_PER_SLOT: u32 = 2;
 pub(crate) const TABLES_PER_SLOT: u32 = 8;
-/// Core instances for each slot: components of JavaScript and Python have 13 to 40 of them.
-const CORE_INSTANCES_PER_SLOT: u32 = 40;
+/// Core instances that a component may have, and so each slot: those of JavaScript and Python have
+/// 13 to 40. They are only counted, so that many cost nothing.
+const CORE_INSTANCES_PER_SLOT: u32 = 100;
 /// The most memories and tables that one component may have.
 pub(crate) const MEMORIES_MAX: u32 = 16;
 pub(crate) const TABLES_MAX: u32 = 64;
@@ -66,6 +67,7 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_SLOT))
+        .max_core_instances_per_component(CORE_INSTANCES_PER_SLOT)
         .total_memories(slots.saturating_mul(MEMORIES_PER_SLOT).max(MEMORIES_MAX))
         .total_tables(slots.saturating_mul(TABLES_PER_SLOT).max(TABLES_MAX))
         .total_stacks(slots)

@@ -69,7 +69,7 @@ impl InvokeError {
 
 /// What ended the attempt, and how much of it there may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{} may not exceed {max} {}", limit.subject(), limit.unit())]
+#[error("{} at most {max} {}", limit.rule(), limit.unit())]
 pub struct LimitExceeded {
     pub limit: Limit,
     pub max: u64,
@@ -103,16 +103,16 @@ impl Limit {
         }
     }
 
-    fn subject(self) -> &'static str {
+    fn rule(self) -> &'static str {
         match self {
-            Self::Memory => "the memories and tables of an instance together",
-            Self::Emits => "the events that one attempt emits",
-            Self::EmitBytes => "the events that one attempt emits together",
-            Self::StateWrites => "the state entries that one attempt writes",
-            Self::StateBytes => "the names and values that one attempt writes together",
-            Self::Reply => "the reply",
-            Self::Logs => "the lines that one attempt logs",
-            Self::Call => "what one call passes to the host",
+            Self::Memory => "all memories and tables of an instance together may take",
+            Self::Emits => "an attempt may emit",
+            Self::EmitBytes => "the events that an attempt emits may take together",
+            Self::StateWrites => "an attempt may write",
+            Self::StateBytes => "the state that an attempt writes may take",
+            Self::Reply => "a reply may have",
+            Self::Logs => "an attempt may log",
+            Self::Call => "one call may pass to the host",
         }
     }
 
@@ -120,7 +120,7 @@ impl Limit {
         match self {
             Self::Memory | Self::EmitBytes | Self::StateBytes | Self::Reply | Self::Call => "bytes",
             Self::Emits => "events",
-            Self::StateWrites => "entries",
+            Self::StateWrites => "state entries",
             Self::Logs => "lines",
         }
     }

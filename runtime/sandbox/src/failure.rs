@@ -82,20 +82,76 @@ fn trap_message(trap: Trap, error: &wasmtime::Error, written: &Written) -> Strin
 
 /// The end of stderr, from the last panic on if there was one.
 fn last_words(stderr: &VecDeque<String>) -> Option<String> {
-    let is_panic = |line: &String| line.contains("panicked at");
-    let start = stderr.iter().rposition(is_panic)?;
+    let panic_in = |line: &String| line.find("panicked at");
+    let (start, at) =
+        stderr.iter().enumerate().rev().find_map(|(n, line)| Some((n, panic_in(line)?)))?;
     let lines = stderr.iter().skip(start).filter(|line| !line.starts_with("note: run with"));
     let text = lines.map(String::as_str).collect::<Vec<_>>().join(" ");
-    Some(cut(text.trim(), LAST_WORDS_LEN_MAX).to_owned())
+    // Before it stands the thread, of which a guest has only one.
+    Some(cut(text[at..].trim(), LAST_WORDS_LEN_MAX).to_owned())
 }
 
+/// The innermost functions, when the module names them.
 fn frames(error: &wasmtime::Error) -> Option<String> {
     let backtrace: &WasmBacktrace = error.downcast_ref()?;
-    let names: Vec<_> =
-        backtrace.frames().iter().filter_map(|f| f.func_name()).take(FRAMES_MAX).collect();
-    (!names.is_empty()).then(|| names.join(" < "))
+    let mut names: Vec<_> =
+        backtrace.frames().iter().filter_map(|frame| frame.func_name()).map(plain).collect();
+    names.dedup();
+    names.truncate(FRAMES_MAX);
+    (!names.is_empty()).then(|| names.join(", called by "))
+}
+
+/// A function's name without what a Rust compiler adds to it: `_ZN4name5inner17h…E`.
+fn plain(name: &str) -> String {
+    let mut rest = name.strip_prefix("_ZN").unwrap_or_default();
+    let mut parts = Vec::new();
+    while let Some((part, after)) = length_prefixed(rest) {
+        parts.push(part);
+        rest = after;
+    }
+    // The last one is a hash.
+    parts.pop();
+    if parts.is_empty() { cut(name, 128).to_owned() } else { parts.join("::") }
+}
+
+fn length_prefixed(text: &str) -> Option<(&str, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let len: usize = text[..digits].parse().ok()?;
+    text[digits..].split_at_checked(len)
 }
 
 fn root(error: &wasmtime::Error) -> String {
     error.root_cause().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_readable() {
+        assert_eq!(
+            plain("_ZN9misbehave7endless6deeper17h3a9674854f2d965bE.llvm.1"),
+            "misbehave::endless::deeper"
+        );
+        for name in ["memcpy", "_ZN", "_ZN99x", "", "_ZNü"] {
+            assert_eq!(plain(name), name);
+        }
+    }
+
+    #[track_caller]
+    fn check(stderr: &[&str], expect: Option<&str>) {
+        let stderr = stderr.iter().map(|&line| line.to_owned()).collect();
+        assert_eq!(last_words(&stderr).as_deref(), expect);
+    }
+
+    #[test]
+    fn the_last_panic_is_told() {
+        let thread = "thread 'main' panicked at src/lib.rs:1:2:";
+        let note = "note: run with `RUST_BACKTRACE=1` environment variable";
+        check(&[], None);
+        check(&["a warning"], None);
+        check(&["a warning", thread, "why", note], Some("panicked at src/lib.rs:1:2: why"));
+        check(&[thread, "why", thread, "again"], Some("panicked at src/lib.rs:1:2: again"));
+    }
 }

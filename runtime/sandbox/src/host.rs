@@ -69,6 +69,15 @@ impl Guest {
         }
         Ok(())
     }
+
+    fn check_value(&self, value: &[u8]) -> Result<(), Refusal> {
+        let max = self.limits.state_value_len_max;
+        if value.len() > max {
+            let message = format!("a state value may not exceed {max} bytes");
+            return Err(Refusal::new("limit.state_value", message));
+        }
+        Ok(())
+    }
 }
 
 /// A call that the guest may answer for itself: it gets the code and the sentence.
@@ -110,12 +119,7 @@ impl state::Host for Guest {
     }
 
     fn set(&mut self, name: String, value: Vec<u8>) -> Answer<()> {
-        let max = self.limits.state_value_len_max;
-        let mut checked = self.check_name(&name);
-        if value.len() > max {
-            let message = format!("a state value may not exceed {max} bytes");
-            checked = checked.and(Err(Refusal::new("limit.state_value", message)));
-        }
+        let checked = self.check_name(&name).and_then(|()| self.check_value(&value));
         if let Err(refusal) = checked {
             return Ok(Err(refusal.into()));
         }

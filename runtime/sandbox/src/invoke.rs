@@ -88,9 +88,10 @@ impl Attempt {
             instance.call_describe(&mut *store).await.map_err(|error| (Phase::Call, error))
         };
         let ended = within(self.started + self.timeout, call).await;
-        let (guest, memory, _) = (self.store.data(), self.store.data().memory.used(), ());
-        let written = guest.logs.finish();
-        (ended.map_err(|failed| failure::explain(failed, &written, self.timeout, None)), memory)
+        let guest = self.store.data();
+        let (memory_bytes, written) = (guest.memory.used(), guest.logs.finish());
+        let explained = |failed| failure::explain(failed, &written, self.timeout, None);
+        (ended.map_err(explained), memory_bytes)
     }
 
     pub(crate) async fn handle(mut self, call: &Call, limits: &Limits) -> Invoked {

@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use crate::error::{Limit, Stop};
 
-/// A longer line is cut, or broken in two where it comes in pieces.
+/// A longer message is cut, a longer line of stdout or stderr is broken.
 const LINE_LEN_MAX: usize = 8 << 10;
 /// How much of the end of stderr is kept.
 const STDERR_LINES: usize = 8;
@@ -107,14 +107,18 @@ impl Kept {
 
     fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Stop> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, ended) = match piece {
-                [text @ .., b'\n'] => (text, true),
-                text => (text, false),
-            };
-            let begun = &mut self.begun[stream as usize];
-            let room = LINE_LEN_MAX.saturating_sub(begun.len());
-            begun.extend_from_slice(&text[..text.len().min(room)]);
-            if ended || begun.len() == LINE_LEN_MAX {
+            let mut text = piece.strip_suffix(b"\n").unwrap_or(piece);
+            loop {
+                let begun = &mut self.begun[stream as usize];
+                let (fits, rest) = text.split_at(text.len().min(LINE_LEN_MAX - begun.len()));
+                begun.extend_from_slice(fits);
+                text = rest;
+                if text.is_empty() {
+                    break;
+                }
+                self.end_line(stream)?;
+            }
+            if piece.ends_with(b"\n") {
                 self.end_line(stream)?;
             }
         }
@@ -200,4 +204,64 @@ impl OutputStream for Stdio {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Stdio {
     async fn ready(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(pieces: &[&[u8]]) -> Written {
+        let logs = Logs::new(Arc::new(Limits::default()));
+        let mut stderr = logs.stderr();
+        pieces.iter().for_each(|piece| stderr.write(Bytes::copy_from_slice(piece)).unwrap());
+        logs.finish()
+    }
+
+    #[track_caller]
+    fn check(pieces: &[&[u8]], expect: &[&str]) {
+        let lines = written(pieces).lines;
+        assert_eq!(lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn pieces_become_lines() {
+        check(&[b"a\nb\n"], &["a", "b"]);
+        check(&[b"a", b"b", b"\nc"], &["ab", "c"]);
+        check(&[b"a\r\n\n\nb"], &["a", "b"]);
+        check(&[b"\xff\n"], &["\u{fffd}"]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_broken() {
+        let long = vec![b'x'; LINE_LEN_MAX - 1];
+        let lines = written(&[&long, b"xx", b"y"]).lines;
+        assert_eq!(lines[0].message.len(), LINE_LEN_MAX);
+        assert_eq!(lines[1].message, "xy");
+    }
+
+    #[test]
+    fn the_first_lines_are_kept_and_the_end_of_stderr() {
+        let lines: Vec<_> = (0..1000).map(|n| format!("{n}\n")).collect();
+        let pieces: Vec<_> = lines.iter().map(String::as_bytes).collect();
+        let written = written(&pieces);
+        assert_eq!((written.lines.len(), written.left_out), (200, 800));
+        assert_eq!(
+            written.stderr.iter().map(String::as_str).collect::<Vec<_>>()[..2],
+            ["992", "993"]
+        );
+    }
+
+    #[test]
+    fn kept_bytes_are_bounded() {
+        let logs = Logs::new(Arc::new(Limits { log_bytes_kept: 10, ..Limits::default() }));
+        for text in ["12345678", "123", "12"] {
+            logs.write(LogLevel::Info, text).unwrap();
+        }
+        let written = logs.finish();
+        assert_eq!((written.lines.len(), written.left_out), (2, 1));
+        let long = Logs::new(Arc::new(Limits::default()));
+        long.write(LogLevel::Info, &"ü".repeat(LINE_LEN_MAX)).unwrap();
+        assert!(long.finish().lines[0].message.len() <= LINE_LEN_MAX);
+    }
 }

@@ -144,3 +144,127 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Committed entries `a` to `a+n`, and how much was asked for.
+    struct Committed {
+        entries: BTreeMap<String, Bytes>,
+        asked: Mutex<Vec<usize>>,
+    }
+
+    impl Committed {
+        fn new(entries: impl IntoIterator<Item = (String, Bytes)>) -> Arc<Self> {
+            Arc::new(Self { entries: entries.into_iter().collect(), asked: Mutex::default() })
+        }
+    }
+
+    impl StateReader for Committed {
+        fn get(&self, name: &str) -> Result<Option<Bytes>, HostError> {
+            Ok(self.entries.get(name).cloned())
+        }
+
+        fn scan(
+            &self,
+            prefix: &str,
+            after: Option<&str>,
+            limit: usize,
+        ) -> Result<Vec<(String, Bytes)>, HostError> {
+            self.asked.lock().unwrap().push(limit);
+            let after = |name: &String| after.is_none_or(|after| name.as_str() > after);
+            let entries = self.entries.iter().filter(|(name, _)| name.starts_with(prefix));
+            let entries = entries.filter(|(name, _)| after(name)).take(limit);
+            Ok(entries.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+    }
+
+    fn entry(name: &str) -> (String, Bytes) {
+        (name.to_owned(), Bytes::from_static(b"old"))
+    }
+
+    /// Committed `a1`, `a3`, `a5`, `b1`; written `a0`, `a3`, `a6`, `b2`; deleted `a5`.
+    fn state() -> State {
+        let mut state = State::new(Committed::new(["a1", "a3", "a5", "b1"].map(entry)));
+        let new = || Some(Bytes::from_static(b"new"));
+        for (name, value) in
+            [("a0", new()), ("a3", new()), ("a6", new()), ("b2", new()), ("a5", None)]
+        {
+            state.write(name.to_owned(), value, &Limits::default()).unwrap();
+        }
+        state
+    }
+
+    #[track_caller]
+    fn check(prefix: &str, after: Option<&str>, limit: usize, expect: &str) {
+        let found = state().scan(prefix, after, limit).unwrap();
+        let text =
+            |(name, value): &(String, Bytes)| format!("{name}={}", String::from_utf8_lossy(value));
+        assert_eq!(found.iter().map(text).collect::<Vec<_>>().join(" "), expect);
+    }
+
+    #[test]
+    fn a_scan_sees_own_writes_over_committed_ones() {
+        check("a", None, 10, "a0=new a1=old a3=new a6=new");
+        check("a", None, 3, "a0=new a1=old a3=new");
+        check("a", Some("a1"), 10, "a3=new a6=new");
+        check("a", Some("a3"), 10, "a6=new");
+        check("a", Some("a6"), 10, "");
+        check("b", Some("a1"), 10, "b1=old b2=new");
+        check("a", Some("b"), 10, "");
+        check("", None, 10, "a0=new a1=old a3=new a6=new b1=old b2=new");
+        check("a", None, 0, "");
+        check("c", None, 10, "");
+    }
+
+    #[test]
+    fn a_get_sees_own_writes_over_committed_ones() {
+        let state = state();
+        let get = |name: &str| state.get(name).unwrap();
+        assert_eq!(get("a1").as_deref(), Some(&b"old"[..]));
+        assert_eq!(get("a3").as_deref(), Some(&b"new"[..]));
+        assert_eq!((get("a5"), get("a2")), (None, None));
+    }
+
+    #[test]
+    fn a_scan_goes_on_behind_deleted_entries() {
+        let names = |n: usize| (0..n).map(|n| format!("a{n:04}"));
+        let committed = Committed::new(names(300).map(|name| entry(&name)));
+        let mut state = State::new(Arc::clone(&committed) as Arc<dyn StateReader>);
+        for name in names(250) {
+            state.write(name, None, &Limits::default()).unwrap();
+        }
+        let found = state.scan("a", None, 20).unwrap();
+        assert_eq!(found.first().map(|(name, _)| name.as_str()), Some("a0250"));
+        assert_eq!(found.len(), 20);
+        assert!(committed.asked.lock().unwrap().iter().all(|limit| *limit <= PAGE));
+    }
+
+    #[test]
+    fn a_scan_ends_before_it_is_too_large() {
+        let large = |n: usize| (format!("a{n}"), Bytes::from(vec![0; 1 << 20]));
+        let state = State::new(Committed::new((0..8).map(large)));
+        let found = state.scan("a", None, 100).unwrap();
+        assert_eq!(found.len(), 4);
+        assert_eq!(state.scan("a", Some("a3"), 100).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn writes_are_counted_by_what_they_leave() {
+        let limits = Limits { state_writes_max: 2, state_bytes_max: 10, ..Limits::default() };
+        let mut state = State::new(Arc::new(NoState));
+        let mut write = |name: &str, len: usize| {
+            let value = (len > 0).then(|| vec![0; len].into());
+            state.write(name.to_owned(), value, &limits).map_err(|stop| stop.to_string())
+        };
+        assert_eq!(write("a", 9), Ok(()));
+        assert_eq!(write("a", 2), Ok(()));
+        assert_eq!(write("b", 6), Ok(()));
+        assert!(write("b", 7).unwrap_err().contains("10 bytes"));
+        assert_eq!(write("b", 0), Ok(()));
+        assert!(write("c", 0).unwrap_err().contains("2 state entries"));
+    }
+}

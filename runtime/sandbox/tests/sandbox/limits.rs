@@ -128,7 +128,7 @@ async fn emitted_bytes_are_counted() {
 
 #[tokio::test]
 async fn a_million_writes_are_too_many() {
-    fails("many-writes", "{}", "limit.state_writes", "10000 entries").await;
+    fails("many-writes", "{}", "limit.state_writes", "10000 state entries").await;
     let fits = misbehaved("many-writes", r#"{"n": 10000}"#).await;
     assert_eq!(effects(fits).writes.len(), 10_000);
 }

@@ -1,5 +1,11 @@
 //! The sandbox with real guests: those of `tests/guests`, built here, and small ones as text.
 
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that can't go on fails, its helpers included"
+)]
+
 mod guests;
 mod harness;
 mod text;

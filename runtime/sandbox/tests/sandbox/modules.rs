@@ -155,6 +155,18 @@ async fn memories_of_all_instances_are_counted() {
 }
 
 #[tokio::test]
+async fn instances_have_a_largest_number() {
+    let core = text::component(&text::many_instances());
+    check(core, "module.resources", &["instances", "100"]).await;
+}
+
+#[tokio::test]
+async fn a_component_that_can_not_start_is_told() {
+    check(text::component(text::BROKEN_START), "module.describe", &["unreachable"]).await;
+    check(text::component(text::ENDLESS_START), "module.describe", &["timeout of 2000 ms"]).await;
+}
+
+#[tokio::test]
 async fn memories_have_a_largest_number() {
     let core = text::component(text::SEVENTEEN_MEMORIES);
     check(core, "module.resources", &["memories", "17", "16"]).await;

@@ -93,6 +93,14 @@ pub(crate) const GROWS_TABLE: &str = core!(
        (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))))"
 );
 
+/// Never ends to start.
+pub(crate) const ENDLESS_START: &str =
+    core!(r#"(memory (export "memory") 1) (func $f (loop $again (br $again))) (start $f)"#, "");
+
+/// Breaks off when it starts.
+pub(crate) const BROKEN_START: &str =
+    core!(r#"(memory (export "memory") 1) (func $f unreachable) (start $f)"#, "");
+
 /// Runs into an `unreachable` without a word.
 pub(crate) const UNREACHABLE: &str = core!(r#"(memory (export "memory") 1)"#, "unreachable");
 
@@ -109,6 +117,12 @@ pub(crate) fn nine_instances() -> String {
     let other = "(core module $two (memory 1) (memory 1))";
     let instances: String = (0..9).map(|_| "(core instance (instantiate $two))").collect();
     format!("{other} {instances} {FINE}")
+}
+
+/// More instances than a component may have.
+pub(crate) fn many_instances() -> String {
+    let instances = "(core instance (instantiate $none))".repeat(101);
+    format!("(core module $none) {instances} {FINE}")
 }
 
 /// A component of this world around a core module.
