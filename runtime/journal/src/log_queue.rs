@@ -323,19 +323,17 @@ impl Inner {
     /// The record's header and body, if it is waiting, being written or recent.
     pub(crate) fn read(&self, generation: u32, offset: u32, len: u32) -> Option<Bytes> {
         let place = (generation, offset);
-        let open = self.open.as_ref().filter(|open| (open.generation, open.start) <= place);
-        let (start, bytes) = if let Some(open) = open {
-            (open.start, &open.buffer[..])
-        } else if let Some(batch) = last_by(&self.closed, place, |b| (b.generation, b.start)) {
-            (batch.start, &batch.buffer[..])
-        } else {
-            let batch = last_by(&self.recent, place, |b| (b.generation, b.start))?;
-            if batch.generation != generation {
-                return None;
+        let at = |batch: &Batch| (batch.generation, batch.start);
+        let open = self.open.as_ref().filter(|open| at(open) <= place);
+        let waiting = open.or_else(|| last_by(&self.closed, place, at));
+        let (begins, bytes) = match waiting {
+            Some(batch) => (at(batch), &batch.buffer[..]),
+            None => {
+                let batch = last_by(&self.recent, place, |b| (b.generation, b.start))?;
+                ((batch.generation, batch.start), &batch.bytes[..])
             }
-            (batch.start, &batch.bytes[..])
         };
-        let from = (offset - start) as usize;
+        let from = offset.checked_sub(begins.1).filter(|_| begins.0 == generation)? as usize;
         let slice = bytes.get(from..from + RECORD_HEADER + len as usize)?;
         // A copy, so that a small record does not keep a whole batch.
         Some(Bytes::copy_from_slice(slice))

@@ -25,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) start: Start,
     pub(crate) stamp: Stamp,
     pub(crate) len: u32,
+    /// How long the file was made.
+    pub(crate) capacity: u32,
     /// Where a later segment says that this one ends.
     pub(crate) sealed_end: Option<u32>,
     /// The number that it begins with; none for one that was made ready and never written to, or
@@ -84,7 +86,18 @@ pub(crate) fn inventory(disk: &dyn Disk, segment_bytes: u32) -> Result<Inventory
     }
     let newest_generation = found.keys().next_back().copied().unwrap_or(0);
     let (chain, void) = chain(disk, found)?;
+    chain.iter().try_for_each(|segment| check_len(disk, segment))?;
     Ok(Inventory { chain, void, newest_generation, spares })
+}
+
+/// A segment's file has its full length, durably, before it has its name.
+fn check_len(disk: &dyn Disk, segment: &Found) -> Result<(), OpenError> {
+    if segment.len >= segment.sealed_end.unwrap_or(segment.capacity) {
+        return Ok(());
+    }
+    let file = disk.path(&segment_name(segment.generation));
+    let what = "the file is shorter than it was";
+    Err(OpenError::Damaged { file, offset: u64::from(segment.len), what })
 }
 
 /// Refuses a log that does not reach back to where reading has to begin.
@@ -125,7 +138,15 @@ fn open_segment(disk: &dyn Disk, name: &str, generation: u32) -> Result<Found, O
         Start::Resumed(resumed) => Some(resumed.first),
         Start::Rolled => first_batch(&*file, stamp).map_err(io("read"))?.map(|batch| batch.first),
     };
-    Ok(Found { generation, start: header.start, stamp, len, sealed_end: None, first })
+    Ok(Found {
+        generation,
+        start: header.start,
+        stamp,
+        len,
+        capacity: header.capacity,
+        sealed_end: None,
+        first,
+    })
 }
 
 fn first_batch(file: &dyn DiskFile, stamp: Stamp) -> io::Result<Option<BatchHeader>> {

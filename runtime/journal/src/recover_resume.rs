@@ -68,7 +68,9 @@ pub(crate) fn resume(
     let last = tail.survivors.last().map(|survivor| survivor.header);
     let next = last.map_or(kept.next, |header| header.last() + 1);
     let before = match tail.survivors.first() {
-        Some(first) if first.header.back > 0 => first.header.seq - u64::from(first.header.back),
+        Some(first) if first.header.back > 0 => {
+            first.header.seq.saturating_sub(u64::from(first.header.back))
+        }
         _ => kept.previous,
     };
     let start = Start::Resumed(Resumed {
@@ -78,7 +80,7 @@ pub(crate) fn resume(
         previous: before,
         durable: next - 1,
     });
-    let header = SegmentHeader { generation, salt: stamp.salt, start };
+    let header = SegmentHeader { generation, salt: stamp.salt, capacity, start };
     let file = name_segment(disk, number, &header, &copies.bytes).map_err(io("begin segment"))?;
     inventory.newest_generation = generation;
     let end = copies.end;

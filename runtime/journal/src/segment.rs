@@ -15,7 +15,7 @@ pub(crate) const PAGE: u32 = 4096;
 const MAGIC: [u8; 8] = *b"triphseg";
 const VERSION: u32 = 1;
 
-pub(crate) const SEGMENT_HEADER: usize = 64;
+pub(crate) const SEGMENT_HEADER: usize = 68;
 pub(crate) const BATCH_HEADER: usize = 40;
 pub(crate) const RECORD_HEADER: usize = 32;
 
@@ -43,11 +43,20 @@ pub(crate) struct Resumed {
     pub(crate) durable: u64,
 }
 
+impl Resumed {
+    /// Whether the numbers fit together, so that nothing that counts with them has to ask.
+    fn is_sound(&self) -> bool {
+        self.previous < self.first && self.first - 1 <= self.durable && self.durable < u64::MAX
+    }
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct SegmentHeader {
     pub(crate) generation: u32,
     /// Unknown outside, so that no payload can look like a batch of this segment.
     pub(crate) salt: u64,
+    /// How long the file was made, in bytes. Only sealing ever cuts it.
+    pub(crate) capacity: u32,
     pub(crate) start: Start,
 }
 
@@ -68,8 +77,9 @@ impl SegmentHeader {
         put_u64(&mut out, 36, resumed.first);
         put_u64(&mut out, 44, resumed.previous);
         put_u64(&mut out, 52, resumed.durable);
-        let crc = crc32c::crc32c(&out[..60]);
-        put_u32(&mut out, 60, crc);
+        put_u32(&mut out, 60, self.capacity);
+        let crc = crc32c::crc32c(&out[..64]);
+        put_u32(&mut out, 64, crc);
         out
     }
 
@@ -78,7 +88,7 @@ impl SegmentHeader {
         let valid = bytes[..8] == MAGIC
             && u32_at(bytes, 8) == VERSION
             && u32_at(bytes, 12) == generation
-            && u32_at(bytes, 60) == crc32c::crc32c(&bytes[..60]);
+            && u32_at(bytes, 64) == crc32c::crc32c(&bytes[..64]);
         if !valid {
             return None;
         }
@@ -91,10 +101,10 @@ impl SegmentHeader {
         };
         let start = match u32_at(bytes, 24) {
             1 => Start::Rolled,
-            2 => Start::Resumed(resumed),
+            2 if resumed.is_sound() => Start::Resumed(resumed),
             _ => return None,
         };
-        Some(Self { generation, salt: u64_at(bytes, 16), start })
+        Some(Self { generation, salt: u64_at(bytes, 16), capacity: u32_at(bytes, 60), start })
     }
 }
 
@@ -198,7 +208,7 @@ impl RecordHeader {
 
     /// The number of the last event or effect in it.
     pub(crate) fn last(&self) -> u64 {
-        self.seq + u64::from(self.span) - 1
+        self.seq.saturating_add(u64::from(self.span)).saturating_sub(1)
     }
 }
 
@@ -255,7 +265,7 @@ mod tests {
     fn headers_come_back() {
         let resumed = Resumed { sealed: 6, sealed_end: 5000, first: 70, previous: 66, durable: 80 };
         for start in [Start::Rolled, Start::Resumed(resumed)] {
-            let header = SegmentHeader { generation: 7, salt: 0xdead_beef_0bad_cafe, start };
+            let header = SegmentHeader { generation: 7, salt: 0xdead_beef, capacity: 8192, start };
             let bytes = header.encode();
             assert_eq!(SegmentHeader::decode(&bytes, 7), Some(header));
             assert_eq!(SegmentHeader::decode(&bytes, 8), None);

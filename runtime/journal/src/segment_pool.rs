@@ -321,7 +321,12 @@ impl Preparer {
             (number, inner.named + 1)
         };
         let salt = salt(pool.options.secret, generation);
-        let header = SegmentHeader { generation, salt, start: Start::Rolled };
+        let header = SegmentHeader {
+            generation,
+            salt,
+            capacity: pool.options.segment_bytes,
+            start: Start::Rolled,
+        };
         let named = name_segment(&*pool.disk, number, &header, &[]);
         let mut inner = pool.lock();
         let file = match named {

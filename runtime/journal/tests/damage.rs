@@ -4,14 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that has not got what it needs ends there")]
 
 use bytes::Bytes;
-use triphammer_journal::sim::SimDisk;
+use triphammer_journal::sim::{Rng, SimDisk};
 use triphammer_journal::{
     Accept, Accepted, Body, Entrance, Log, LogOptions, OpenError, Prepared, Record, Step,
 };
 use triphammer_model::{Event, EventParts, Hops, Seq, Timestamp};
 
 const HEADER_PAGE: u64 = 4096;
-const SEGMENT_HEADER: u64 = 64;
+const SEGMENT_HEADER: u64 = 68;
 
 fn options() -> LogOptions {
     LogOptions { segment_bytes: 16 << 10, free_bytes_min: 0, ..LogOptions::default() }
@@ -214,6 +214,48 @@ fn a_segment_that_was_taken_away_is_missed() {
 }
 
 #[test]
+fn a_file_that_was_cut_short_is_noticed() {
+    for generation in 1..=4 {
+        let written = write(&[&[4000], &[4000], &[4000], &[4000], &[4000]], false);
+        let name = segment(generation);
+        let len = written.sim.contents(&name).unwrap().len() as u64;
+        for cut in [len - 1, len / 2, 4096] {
+            let sim = written.sim.fork();
+            sim.boot().open(&name).unwrap().set_len(cut).unwrap();
+            damaged(Log::open(sim.boot(), options(), None).map(|_| 0), &name, cut..cut + 1);
+        }
+        written.sim.boot().open(&name).unwrap().set_len(10).unwrap();
+        damaged(Log::open(written.sim.boot(), options(), None).map(|_| 0), &name, 0..1);
+    }
+}
+
+/// Files full of anything at all end in an error with a code, or in a log that can be read.
+#[test]
+fn garbage_is_survived() {
+    for seed in 0..300 {
+        let mut rng = Rng::new(seed);
+        let written = write(&[&[4000], &[100, 200], &[4000], &[4000], &[9]], rng.chance(50));
+        let disk = written.sim.boot();
+        for name in written.sim.names() {
+            let file = disk.open(&name).unwrap();
+            let len = file.len().unwrap();
+            match rng.below(4) {
+                0 => {
+                    let bytes: Vec<u8> = (0..rng.below(900)).map(|_| rng.next() as u8).collect();
+                    file.write_at(rng.below(len), &bytes).unwrap();
+                }
+                1 => file.set_len(rng.below(2 * len)).unwrap(),
+                _ => {}
+            }
+        }
+        match Log::open(written.sim.boot(), options(), Seq::new(rng.below(8))) {
+            Ok(log) => log.reader.scan(Seq::FIRST, None).for_each(drop),
+            Err(error) => assert!(error.code().starts_with("journal."), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn reading_names_the_file_and_the_offset() {
     let written = write(&[&[4000], &[4000], &[4000], &[4000], &[4000]], true);
     let log = Log::open(written.sim.boot(), options(), None).unwrap();
@@ -235,8 +277,16 @@ fn reading_names_the_file_and_the_offset() {
 #[test]
 fn a_location_that_no_record_has_is_refused() {
     let written = write(&[&[10]], true);
-    let log = Log::open(written.sim.boot(), options(), None).unwrap();
+    let mut log = Log::open(written.sim.boot(), options(), None).unwrap();
     let place = log.reader.scan(Seq::FIRST, None).next().unwrap().unwrap().location;
+    let (_, waiting) = log.appender.append(&body(10)).unwrap();
+    for (segment, offset, code) in
+        [(1, 0, "journal.gone"), (0, 1, "journal.damaged"), (0, 90_000, "journal.damaged")]
+    {
+        let segment = waiting.segment + segment;
+        let place = triphammer_journal::Location { segment, offset, ..waiting };
+        assert_eq!(log.reader.read(place).unwrap_err().code(), code, "{place:?}");
+    }
     for (offset, len) in [(1, 0), (0, 1), (0, u32::MAX), (u32::MAX, 0)] {
         let place = triphammer_journal::Location {
             offset: place.offset.wrapping_add(offset),
