@@ -16,9 +16,9 @@ pub(crate) enum Error {
     #[error("the request can't be written")]
     Request(#[source] hyper::http::Error),
     #[error(
-        "no host answers at {url} ({source}): start one with `trip up`, or name another with --url"
+        "no host answers at {url} ({cause}): start one with `trip up`, or name another with --url"
     )]
-    Unreachable { url: String, source: io::Error },
+    Unreachable { url: String, cause: io::Error },
     #[error("the connection to {url} broke: see whether the host still runs")]
     Broken {
         url: String,

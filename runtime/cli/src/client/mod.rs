@@ -184,7 +184,7 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, Error> {
-        let unreachable = |source| Error::Unreachable { url: self.base.to_string(), source };
+        let unreachable = |cause| Error::Unreachable { url: self.base.to_string(), cause };
         let connecting = TcpStream::connect(self.base.address());
         let stream = match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(stream) => stream.map_err(unreachable)?,

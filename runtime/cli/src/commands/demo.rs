@@ -28,11 +28,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
     let began = Instant::now();
-    let samples = Samples::build(args.functions.as_deref())?;
     output.line(format_args!(
         "{} builds real functions, sends real events, swaps one under load, kills the host, checks.\n",
         paint(NAME, "trip demo")
     ))?;
+    let samples = Samples::build(args.functions.as_deref())?;
     let scratch = Scratch::new(&samples)?;
     let host_began = Instant::now();
     let host = HostProcess::start(&scratch.data())?;

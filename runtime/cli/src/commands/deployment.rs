@@ -1,6 +1,6 @@
 //! A deploy: the upload, and what it changes compared with the revision that was active.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,7 +100,7 @@ pub(super) fn report(deployed: &Deployed, before: Option<&Function>, after: &Fun
         }
     }
     if !deployed.imports.is_empty() {
-        let imports = format!("imports {}", deployed.imports.join(", "));
+        let imports = format!("imports {}", packages(&deployed.imports));
         text.push_str(&format!("  {}\n", paint(DIM, imports)));
     }
     for warning in &deployed.warnings {
@@ -120,6 +120,13 @@ fn headline(deployed: &Deployed, before: Option<&Function>, revision: &Revision)
     let digest = revision.digest.get(..12).unwrap_or(&revision.digest);
     let about = paint(DIM, format!("{} · {digest}", bytes(revision.bytes)));
     format!("{} {} {state} · {about}\n", paint(NAME, name), paint(GOOD, id))
+}
+
+/// The packages that a component imports from. `package:name/interface@version` is one of many.
+fn packages(imports: &[String]) -> String {
+    let package = |import: &String| import.split('/').next().unwrap_or(import).to_owned();
+    let packages: BTreeSet<_> = imports.iter().map(package).collect();
+    packages.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn merged(manifest: &Value, config: &Value) -> BTreeMap<String, String> {
@@ -184,7 +191,7 @@ mod tests {
         });
         let before = function(json!([r1]), "r1");
         let after = function(json!([r1, r2]), "r2");
-        let tail = "  imports triphammer:function/state@1.0.0\nwarning: look\n";
+        let tail = "  imports triphammer:function\nwarning: look\n";
         let head = "f r2 is active, r1 was · 131 KB · 0123456789ab\n";
         let changes = "  - key = subject\n  ~ on = a → a, b\n  + config.y = 2\n";
         check(Some(&before), &after, &format!("{head}{changes}{tail}"));

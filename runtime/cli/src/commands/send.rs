@@ -62,18 +62,17 @@ struct Sums {
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
     let event = event(&args)?;
     let mut sums = Sums::default();
+    let mut all: Vec<Value> = Vec::new();
     let progress = (args.count > BATCH).then(|| bar(args.count, "events sent"));
     for first in (1..=args.count).step_by(BATCH as usize) {
         let last = (first + BATCH - 1).min(args.count);
         let events: Vec<_> = (first..=last).map(|number| numbered(&event, number, &args)).collect();
         let (settled, answer) = send(client, &events, args.wait)?;
-        if output.is_json() && args.count > BATCH {
-            output.json_line(&answer)?;
-        } else if output.is_json() {
-            output.json(&answer)?;
+        if output.is_json() {
+            all.extend(answer["events"].as_array().into_iter().flatten().cloned());
         }
-        let receipts: Receipts =
-            serde_json::from_value(answer).map_err(crate::client::Error::Shape)?;
+        let receipts = serde_json::from_value(answer).map_err(crate::client::Error::Shape);
+        let receipts: Receipts = receipts?;
         for receipt in &receipts.events {
             sums.add(receipt, settled);
             if !output.is_json() && args.count <= SHOWN_MAX {
@@ -87,7 +86,9 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     if let Some(progress) = progress {
         progress.finish_and_clear();
     }
-    if !output.is_json() && args.count > SHOWN_MAX {
+    if output.is_json() {
+        output.json(&json!({"events": all}))?;
+    } else if args.count > SHOWN_MAX {
         output.line(sums.text())?;
     }
     sums.verdict(args.wait)

@@ -123,8 +123,8 @@ impl<'a> Engine<'a> {
             Ok(connection)
         };
         let connections: io::Result<Vec<_>> = (0..plan.connections).map(connect).collect();
-        let connections = connections
-            .map_err(|source| Error::Connect { address: plan.address.clone(), source })?;
+        let connections =
+            connections.map_err(|cause| Error::Connect { address: plan.address.clone(), cause })?;
         Ok(Self {
             plan,
             progress,

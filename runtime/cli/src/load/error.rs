@@ -9,8 +9,8 @@ use super::response::Response;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    #[error("no host answers at {address} ({source}): start one with `trip up`")]
-    Connect { address: String, source: io::Error },
+    #[error("no host answers at {address} ({cause}): start one with `trip up`")]
+    Connect { address: String, cause: io::Error },
     #[error("`{0}` is not the address of a host")]
     Address(String),
     #[error("the connections can't be watched")]

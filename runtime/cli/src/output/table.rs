@@ -86,7 +86,7 @@ mod tests {
             .map(|line| line.chars().skip(50).collect::<String>())
             .map(|rest| rest.trim().chars().take(4).collect::<String>())
             .collect();
-        assert_eq!(columns, ["N   ", "12  ", "1  y"].map(|text| text.to_owned()));
+        assert_eq!(columns, ["N   ", "12  ", "1   "].map(|text| text.to_owned()));
         assert!(text.contains("…") && text.ends_with(&format!("{}\n", "y".repeat(60))));
     }
 }
