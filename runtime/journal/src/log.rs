@@ -66,6 +66,27 @@ impl LogOptions {
         let bytes = self.segment_bytes.clamp(Self::SEGMENT_BYTES_MIN, Self::SEGMENT_BYTES_MAX);
         bytes.next_multiple_of(PAGE)
     }
+
+    fn layout(&self, fresh: &Fresh, secret: u64) -> Layout {
+        Layout {
+            generation: fresh.stamp.generation,
+            offset: fresh.offset,
+            capacity: fresh.capacity,
+            segment_bytes: self.segment_bytes(),
+            batch_bytes_max: self.batch_bytes_max,
+            recent_bytes_max: self.recent_bytes_max,
+            secret,
+        }
+    }
+
+    fn pool(&self, secret: u64) -> PoolOptions {
+        PoolOptions {
+            segment_bytes: self.segment_bytes(),
+            ahead: self.segments_ahead,
+            free_bytes_min: self.free_bytes_min,
+            secret,
+        }
+    }
 }
 
 /// An opened log, not running yet: its parts.
@@ -120,28 +141,16 @@ impl Log {
         fresh: &Fresh,
         recovered: Recovered,
     ) -> Self {
-        let segment_bytes = options.segment_bytes();
         let durable = Durable::new(recovered.last);
         let table = Arc::new(SegmentTable::new(Arc::clone(&disk)));
         let segment = fill_table(&table, &inventory.chain, fresh);
-        let queue = Arc::new(Queue::new(Layout {
-            generation: fresh.stamp.generation,
-            offset: fresh.offset,
-            capacity: fresh.capacity,
-            segment_bytes,
-            batch_bytes_max: options.batch_bytes_max,
-            recent_bytes_max: options.recent_bytes_max,
-            secret,
-        }));
-        let pool_options = PoolOptions {
-            segment_bytes,
-            ahead: options.segments_ahead,
-            free_bytes_min: options.free_bytes_min,
-            secret,
-        };
-        let newest = inventory.newest_generation;
-        let pool = SegmentPool::new(Arc::clone(&disk), pool_options, newest, inventory.spares);
-        let pool = Arc::new(pool);
+        let queue = Arc::new(Queue::new(options.layout(fresh, secret)));
+        let pool = Arc::new(SegmentPool::new(
+            Arc::clone(&disk),
+            options.pool(secret),
+            inventory.newest_generation,
+            inventory.spares,
+        ));
         let counters = Arc::<Counters>::default();
         Self {
             appender: Appender {

@@ -16,8 +16,8 @@ use crate::log_queue::salt;
 use crate::recover::{Inventory, io_error};
 use crate::recover_walk::Tail;
 use crate::segment::{
-    BATCH_HEADER, BatchHeader, HEADER_PAGE, PAGE, RECORD_HEADER, RecordHeader, Resumed,
-    SegmentHeader, Stamp, Start, sector_up, segment_name, spare_name,
+    BATCH_HEADER, BatchHeader, HEADER_PAGE, PAGE, RECORD_HEADER, RecordHeader, SegmentHeader,
+    Stamp, Start, sector_up, segment_name, spare_name,
 };
 use crate::segment_pool::name_segment;
 
@@ -64,36 +64,22 @@ pub(crate) fn resume(
     let copies = copies(tail, stamp);
     let (number, capacity) =
         take_spare(disk, inventory, copies.len(), segment_bytes).map_err(io("allocate segment"))?;
-    let kept = &tail.kept;
-    let last = tail.survivors.last().map(|survivor| survivor.header);
-    let next = last.map_or(kept.next, |header| header.last() + 1);
-    let before = match tail.survivors.first() {
-        Some(first) if first.header.back > 0 => {
-            first.header.seq.saturating_sub(u64::from(first.header.back))
-        }
-        _ => kept.previous,
-    };
-    let start = Start::Resumed(Resumed {
-        sealed: kept.generation,
-        sealed_end: kept.end,
-        first: kept.next,
-        previous: before,
-        durable: next - 1,
-    });
+    let resumed = tail.resumed();
+    let start = Start::Resumed(resumed);
     let header = SegmentHeader { generation, salt: stamp.salt, capacity, start };
     let file = name_segment(disk, number, &header, &copies.bytes).map_err(io("begin segment"))?;
     inventory.newest_generation = generation;
-    let end = copies.end;
+    let Copies { end, .. } = copies;
     Ok(Fresh {
         stamp,
         file,
         capacity,
         end,
         offset: if end == 0 { HEADER_PAGE } else { sector_up(end) },
-        first: kept.next,
-        before,
-        next,
-        previous: last.map_or(before, |header| header.seq),
+        first: resumed.first,
+        before: resumed.previous,
+        next: resumed.durable + 1,
+        previous: tail.survivors.last().map_or(resumed.previous, |last| last.header.seq),
     })
 }
 
@@ -120,6 +106,23 @@ pub(crate) fn tidy(
         cut.map_err(|source| io_error(disk, "cut", &segment_name(kept), source))?;
         sealed.len = tail.kept.end;
     }
+    recycle_void(disk, inventory, segment_bytes, spares_max)?;
+    let spares = &mut inventory.spares;
+    while spares.full.len() + spares.short.len() > spares_max {
+        // The short ones first: they are of less use.
+        let Some(number) = spares.short.pop().or_else(|| spares.full.pop()) else { break };
+        let name = spare_name(number);
+        disk.remove(&name).map_err(|source| io_error(disk, "remove", &name, source))?;
+    }
+    disk.sync_dir().map_err(|source| io_error(disk, "sync", "", source))
+}
+
+fn recycle_void(
+    disk: &dyn Disk,
+    inventory: &mut Inventory,
+    segment_bytes: u32,
+    spares_max: usize,
+) -> Result<(), OpenError> {
     let spares = &mut inventory.spares;
     for generation in std::mem::take(&mut inventory.void) {
         let name = segment_name(generation);
@@ -134,13 +137,7 @@ pub(crate) fn tidy(
             disk.remove(&name).map_err(io)?;
         }
     }
-    while spares.full.len() + spares.short.len() > spares_max {
-        // The short ones first: they are of less use.
-        let Some(number) = spares.short.pop().or_else(|| spares.full.pop()) else { break };
-        let name = spare_name(number);
-        disk.remove(&name).map_err(|source| io_error(disk, "remove", &name, source))?;
-    }
-    disk.sync_dir().map_err(|source| io_error(disk, "sync", "", source))
+    Ok(())
 }
 
 #[derive(Debug, Default)]

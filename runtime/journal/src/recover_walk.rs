@@ -12,7 +12,9 @@ use triphammer_model::Seq;
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::recover::{Found, Inventory, io_error};
-use crate::segment::{BATCH_HEADER, HEADER_PAGE, RECORD_HEADER, RecordHeader, Start, segment_name};
+use crate::segment::{
+    BATCH_HEADER, HEADER_PAGE, RECORD_HEADER, RecordHeader, Resumed, Start, segment_name,
+};
 use crate::segment_walk::{Expected, Walk, Walked, durable_by};
 
 /// The log's end, and what is known of it.
@@ -43,6 +45,25 @@ pub(crate) struct Survivor {
     pub(crate) at: u32,
     pub(crate) header: RecordHeader,
     pub(crate) body: Bytes,
+}
+
+impl Tail {
+    /// What the header of a segment says that begins with the survivors.
+    pub(crate) fn resumed(&self) -> Resumed {
+        let kept = &self.kept;
+        let last = self.survivors.last().map(|survivor| survivor.header.last());
+        let previous = match self.survivors.first().map(|survivor| survivor.header) {
+            Some(header) if header.back > 0 => header.seq.saturating_sub(u64::from(header.back)),
+            _ => kept.previous,
+        };
+        Resumed {
+            sealed: kept.generation,
+            sealed_end: kept.end,
+            first: kept.next,
+            previous,
+            durable: last.unwrap_or(kept.next - 1),
+        }
+    }
 }
 
 /// Goes through all that may have to be replayed, and to the log's end.
