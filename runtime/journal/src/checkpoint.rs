@@ -11,7 +11,7 @@ use triphammer_model::{Seq, Timestamp};
 
 use crate::dedup::Dedup;
 use crate::error::ReadError;
-use crate::fold::Fold;
+use crate::fold::{Fold, PayloadRef};
 use crate::history::History;
 use crate::log_read::LogReader;
 use crate::record::Stored;
@@ -94,10 +94,22 @@ impl Checkpointer {
 
     /// Brings everything forward to the durable position, in as many transactions as memory asks
     /// for, writes the indexes of sealed segments, and drops segments that have had their time.
+    /// When the disk is full, what was committed so far stays, and the next step goes on.
     pub fn step(&mut self, now: Timestamp) -> Result<Checkpointed> {
-        let mut done = Checkpointed::default();
         self.at = now;
         self.log_bytes = self.parts.reader.stats().bytes;
+        match self.bring_forward(now) {
+            Err(error) if error.is_out_of_space() => {
+                self.parts.store.reopen()?;
+                self.parts.state.adopt_view();
+                Err(StoreError::DiskFull { free: self.free()?, needed: self.needed() })
+            }
+            other => other,
+        }
+    }
+
+    fn bring_forward(&self, now: Timestamp) -> Result<Checkpointed> {
+        let mut done = Checkpointed::default();
         if self.has_work() {
             self.parts.dedup.freeze();
             self.fold(now, &mut done)?;
@@ -108,7 +120,7 @@ impl Checkpointer {
         done.segments_dropped = retention::apply(retention, store, reader, history, now)?;
         if done.segments_dropped > 0 {
             // The view before the last transaction must not be held: it keeps pages from reuse.
-            state.checkpointed();
+            state.adopt_view();
         }
         Ok(done)
     }
@@ -157,10 +169,7 @@ impl Checkpointer {
         let commit = Commit::begin(store)?;
         commit.fold(&fold, &|seq| {
             let found = history.locate(seq)?;
-            Ok(found.map(|(location, index)| crate::fold::PayloadRef {
-                location: Some(location),
-                index,
-            }))
+            Ok(found.map(|(location, index)| PayloadRef { location: Some(location), index }))
         })?;
         runs.commit(&commit)?;
         commit.finish()?;
@@ -171,12 +180,19 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// A full disk is told apart before anything is written: it is no failure.
+    /// A full disk is told apart before anything is written, where that is possible.
     fn check_room(&self) -> Result<()> {
-        let disk = &self.parts.reader.disk;
-        let free = disk.free_bytes().map_err(StoreError::io(disk.path("")))?;
-        // Every page that changes is written anew, and half-full.
-        let needed = self.options.free_bytes_min + 2 * self.options.fold_bytes as u64;
+        let (free, needed) = (self.free()?, self.needed());
         if free < needed { Err(StoreError::DiskFull { free, needed }) } else { Ok(()) }
+    }
+
+    fn free(&self) -> Result<u64> {
+        let disk = &self.parts.reader.disk;
+        disk.free_bytes().map_err(StoreError::io(disk.path("")))
+    }
+
+    fn needed(&self) -> u64 {
+        // Every page that changes is written anew, and half-full.
+        self.options.free_bytes_min + 2 * self.options.fold_bytes as u64
     }
 }

@@ -20,8 +20,9 @@ use crate::retention::Retention;
 use crate::segment_pool::{Prepared, Preparer};
 use crate::sim::{Faults, SimDisk};
 use crate::state::StateStore;
-use crate::store::{Store, StoreOptions};
+use crate::store::Store;
 use crate::store_counters::Counters;
+use crate::store_file::StoreOptions;
 use crate::writer::{Step, Writer};
 
 /// The host, as far as it is about records.

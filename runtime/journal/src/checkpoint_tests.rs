@@ -2,23 +2,31 @@
 
 use std::time::Duration;
 
+use std::error::Error;
+
 use triphammer_model::Timestamp;
 
 use crate::checkpoint_sim::{World, small_options};
+use crate::error::OpenError;
 use crate::history_columns::HistoryQuery;
 use crate::retention::Retention;
-use crate::sim::Faults;
+use crate::sim::{Faults, Rng};
+use crate::store::Store;
+use crate::store_file::StoreOptions;
 
-/// Runs a host for a while, cuts its power at `halt` operations into it, and compares what the
-/// next one finds; several times over.
+/// Runs a host for a while, cuts its power or lets an operation fail somewhere on the way, and
+/// compares what the next one finds; several times over.
 fn lives(seed: u64, retention: Option<Retention>) {
     let mut options = small_options();
     options.retention = retention.unwrap_or(options.retention);
     let mut world = World::new(seed, options);
     for _ in 0..3 {
-        let halt = 1 + world.maker.rng.below(250);
-        let halt_at = Some(world.sim.ops() + halt);
-        world.sim.set_faults(Faults { halt_at, ..Faults::default() });
+        let at = Some(world.sim.ops() + 1 + world.maker.rng.below(250));
+        world.sim.set_faults(match world.maker.rng.below(10) {
+            0 => Faults { fail_write_at: at, ..Faults::default() },
+            1 => Faults { fail_sync_at: at, ..Faults::default() },
+            _ => Faults { halt_at: at, ..Faults::default() },
+        });
         for _ in 0..120 {
             match world.maker.rng.below(10) {
                 0..7 => world.append(),
@@ -100,4 +108,128 @@ fn history_is_found_by_everything_that_is_asked_for() {
         }
     }
     world.check_outcomes();
+}
+
+#[test]
+fn a_flipped_bit_in_the_checkpoint_is_damage_or_makes_no_difference() {
+    let mut world = World::new(3, small_options());
+    for _ in 0..300 {
+        world.append();
+    }
+    world.write();
+    world.up.checkpointer.step(world.maker.now).unwrap();
+    world.restart(false);
+    let (sim, name) = (&world.sim, "checkpoint.redb");
+    let original = sim.contents(name).unwrap();
+    let expect = read_all(&world).unwrap();
+    let mut rng = Rng::new(1);
+    let mut found = 0;
+    for n in 0..300 {
+        let byte = rng.below(if n < 50 { 4096 } else { original.len() as u64 });
+        sim.flip_bit(name, byte, rng.below(8) as u8);
+        match read_all(&world) {
+            Ok(read) => assert_eq!(read, expect),
+            Err(error) => {
+                assert_eq!(error.code(), "journal.damaged", "{error}: {:?}", error.source());
+                assert!(error.to_string().contains(name));
+                found += 1;
+            }
+        }
+        sim.kill();
+        let file = sim.boot().open(name).unwrap();
+        file.set_len(original.len() as u64).unwrap();
+        file.write_at(0, &original).unwrap();
+    }
+    assert!(found > 5, "{found}");
+}
+
+/// Everything in the checkpoint, as a text.
+fn read_all(world: &World) -> Result<String, OpenError> {
+    let store = Store::open(&world.sim.boot(), &StoreOptions::default())?;
+    let mut text = format!("{:?} {} ", store.position(), store.host_id());
+    store.deliveries(|row, payload| text += &format!("{row:?}{payload:?}"))?;
+    text += &format!("{:?}{:?}", store.definitions()?, store.counters()?);
+    let view = store.view();
+    view.each(&view.state, |key, value| {
+        text += &format!("{key:?}{value:?}");
+        Ok(())
+    })?;
+    Ok(text)
+}
+
+#[test]
+fn a_directory_without_its_checkpoint_or_with_another_is_refused() {
+    let mut world = World::new(5, small_options());
+    world.append();
+    world.write();
+    world.sim.kill();
+    world.sim.boot().remove("checkpoint.redb").unwrap();
+    assert_eq!(read_all(&world).unwrap_err().code(), "journal.missing");
+    let disk = world.sim.boot();
+    disk.create("checkpoint.redb").unwrap();
+    assert_eq!(read_all(&world).unwrap_err().code(), "journal.damaged");
+    world.sim.boot().open("checkpoint.redb").unwrap().write_at(0, &[7; 9000]).unwrap();
+    assert_eq!(read_all(&world).unwrap_err().code(), "journal.damaged");
+}
+
+#[test]
+fn a_full_disk_puts_a_checkpoint_off_and_nothing_is_lost() {
+    let mut options = small_options();
+    options.free_bytes_min = 0;
+    options.fold_bytes = 20_000;
+    let mut refused = 0;
+    for spare in (0..200_000).step_by(3_000) {
+        let mut world = World::new(21, options);
+        for _ in 0..150 {
+            world.append();
+        }
+        world.write();
+        let used: usize =
+            world.sim.names().iter().map(|n| world.sim.contents(n).unwrap().len()).sum();
+        let capacity = Some(used as u64 + spare);
+        world.sim.set_faults(Faults { capacity, ..Faults::default() });
+        if let Err(error) = world.up.checkpointer.step(world.maker.now) {
+            assert_eq!(error.code(), "journal.disk_full", "{error}");
+            refused += 1;
+        }
+        world.check_rows_and_state();
+        world.sim.set_faults(Faults::default());
+        world.append();
+        world.write();
+        world.up.checkpointer.step(world.maker.now).unwrap();
+        world.restart(true);
+        assert_eq!(world.up.replayed, 0);
+        world.check();
+        world.check_history(&HistoryQuery { limit: 50, ..HistoryQuery::default() });
+    }
+    assert!((5..60).contains(&refused), "{refused}");
+}
+
+#[test]
+fn old_segments_go_by_age_and_their_index_with_them() {
+    let mut options = small_options();
+    options.retention = Retention { age: Duration::from_secs(60), bytes: u64::MAX };
+    let mut world = World::new(31, options);
+    for _ in 0..200 {
+        world.append();
+        world.write();
+    }
+    let step = |world: &mut World| world.up.checkpointer.step(world.maker.now).unwrap();
+    let segments = |world: &World| world.up.parts.reader.segments();
+    step(&mut world);
+    let before = segments(&world);
+    let dropped = world.up.parts.history.newest_time(before[0].generation).unwrap();
+    world.maker.now = dropped.plus(Duration::from_secs(60));
+    assert_eq!(step(&mut world).segments_dropped, 0, "exactly as old as is kept");
+    world.maker.now.0 += 1;
+    assert_eq!(step(&mut world).segments_dropped, 1);
+    assert_eq!(segments(&world)[0].generation, before[1].generation);
+    let index = crate::history_index::index_name(before[0].generation);
+    assert!(!world.sim.names().contains(&index));
+    world.maker.now.0 += 1_000_000_000;
+    step(&mut world);
+    assert_eq!(segments(&world).len(), 1, "the newest stays");
+    world.check_rows_and_state();
+    let page = HistoryQuery { limit: 1000, ..HistoryQuery::default() };
+    assert!(world.up.parts.history.query(&page).unwrap().events.len() < world.model.events.len());
 }

@@ -11,8 +11,9 @@ use crate::disk::Disk;
 use crate::fold::Mark;
 use crate::record::DedupEntry;
 use crate::sim::SimDisk;
-use crate::store::{Store, StoreOptions};
+use crate::store::Store;
 use crate::store_commit::Commit;
+use crate::store_file::StoreOptions;
 
 fn id(n: u64) -> [u8; 16] {
     let mut id = [0; 16];

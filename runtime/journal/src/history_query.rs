@@ -87,7 +87,7 @@ impl Search<'_> {
     /// with all that it has collected, the search goes on below what was looked at.
     fn chunk(&mut self, max: usize) -> Result<Option<Vec<Candidate>>> {
         loop {
-            if let Some(done) = self.from_tail(max) {
+            if let Some(done) = self.in_tail(max) {
                 if !done.is_empty() || self.looks == 0 {
                     return Ok(Some(done));
                 }
@@ -99,7 +99,7 @@ impl Search<'_> {
                 .rev()
                 .find(|index| index.summary.events > 0 && index.summary.first < self.before);
             let Some(index) = newest else { return Ok(None) };
-            let done = self.from_sealed(&index, max)?;
+            let done = self.in_sealed(&index, max)?;
             if !done.is_empty() || self.looks == 0 {
                 return Ok(Some(done));
             }
@@ -107,7 +107,7 @@ impl Search<'_> {
     }
 
     /// None when no event below `before` is in memory.
-    fn from_tail(&mut self, max: usize) -> Option<Vec<Candidate>> {
+    fn in_tail(&mut self, max: usize) -> Option<Vec<Candidate>> {
         let tail = self.history.tail();
         let has = |columns: &Columns| columns.seq.first().is_some_and(|seq| *seq < self.before);
         let (generation, part) = tail.iter().rev().find(|(_, part)| has(&part.columns))?;
@@ -119,7 +119,7 @@ impl Search<'_> {
         Some(done)
     }
 
-    fn from_sealed(&mut self, index: &Arc<SegmentIndex>, max: usize) -> Result<Vec<Candidate>> {
+    fn in_sealed(&mut self, index: &Arc<SegmentIndex>, max: usize) -> Result<Vec<Candidate>> {
         let summary = index.summary;
         let types = index.types.matching(&self.filter);
         let empty = matches!(&types, TypeHashes::These(h) if h.is_empty());

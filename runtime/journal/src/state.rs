@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -19,9 +20,10 @@ use triphammer_model::{FunctionName, Seq, StateWrite};
 
 use crate::record::{Outcome, Record, Stored};
 use crate::state_shard::{Entry, Shard};
-use crate::store::{Store, View};
+use crate::store::Store;
 use crate::store_error::StoreError;
 use crate::store_keys::{Space, after_prefix, space_prefix};
+use crate::store_view::View;
 
 /// A value and the number of the record that wrote it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -195,16 +197,19 @@ impl StateStore {
         self.shared.dirty_bytes.load(Ordering::Relaxed)
     }
 
+    /// Reads from the checkpoint's newest view from now on.
+    pub(crate) fn adopt_view(&self) {
+        let view = self.shared.store.view();
+        let mut base = self.shared.base.write().unwrap_or_else(PoisonError::into_inner);
+        let seen = |seq: Seq| view.next.is_some_and(|next| seq < next);
+        let wiped = base.wiped.iter().filter(|(_, seq)| !seen(**seq));
+        let wiped = wiped.map(|(name, seq)| (name.clone(), *seq)).collect();
+        *base = Arc::new(Base { view, wiped });
+    }
+
     /// Takes up what a checkpoint has just written, and lets go of what memory needs no longer.
     pub(crate) fn checkpointed(&self) {
-        let view = self.shared.store.view();
-        {
-            let mut base = self.shared.base.write().unwrap_or_else(PoisonError::into_inner);
-            let seen = |seq: Seq| view.next.is_some_and(|next| seq < next);
-            let wiped = base.wiped.iter().filter(|(_, seq)| !seen(**seq));
-            let wiped = wiped.map(|(name, seq)| (name.clone(), *seq)).collect();
-            *base = Arc::new(Base { view, wiped });
-        }
+        self.adopt_view();
         self.shared.dirty_bytes.store(0, Ordering::Relaxed);
         let below = clean_below(&self.base());
         for shard in &self.shared.shards {
@@ -286,29 +291,27 @@ fn merge(
         Some(after) => from.extend([after.as_bytes(), &[0]].concat()),
         None => from.extend_from_slice(prefix.as_bytes()),
     }
-    let to = after_prefix(&[&head, prefix.as_bytes()].concat()).unwrap_or_default();
+    let to = after_prefix(&[&head, prefix.as_bytes()].concat());
     let view = &base.view;
-    let range = (from < to).then(|| view.state.range(from.as_slice()..to.as_slice()));
-    let stored = range.transpose().map_err(|error| view.error(error))?;
-    for entry in stored.into_iter().flatten() {
-        let (key, value) = entry.map_err(|error| view.error(error))?;
-        let name = std::str::from_utf8(&key.value()[head.len()..])
+    view.walk(&view.state, &from, to.as_deref(), |key, sealed| {
+        let name = std::str::from_utf8(&key[head.len()..])
             .map_err(|_| view.damaged("a state name is no text"))?;
         while let Some((name, value)) = recent.next_if(|(recent, _)| recent.as_str() < name) {
             found.extend(value.map(|value| (name, value)));
         }
         if found.len() >= limit {
-            break;
+            return Ok(ControlFlow::Break(()));
         }
         if let Some((name, value)) = recent.next_if(|(recent, _)| recent == name) {
             found.extend(value.map(|value| (name, value)));
-            continue;
+            return Ok(ControlFlow::Continue(()));
         }
-        let (seq, value) = view.state_value(key.value(), value.value())?;
+        let (seq, value) = view.state_value(key, sealed)?;
         if !base.is_wiped(space.function(), seq) {
             found.push((name.to_owned(), Versioned { value, seq }));
         }
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     found.extend(recent.filter_map(|(name, value)| Some((name, value?))));
     found.truncate(limit);
     Ok(found)

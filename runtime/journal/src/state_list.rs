@@ -2,6 +2,7 @@
 //! knows no durability: each entry names its record, so that the caller can wait for it.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -110,29 +111,24 @@ impl Walk<'_> {
         let mut list = StateList::default();
         let mut recent = recent.into_iter().peekable();
         let view = &base.view;
-        let range = (self.from < self.end)
-            .then(|| view.state.range(self.from.as_slice()..self.end.as_slice()));
-        let stored = range.transpose().map_err(|error| view.error(error))?;
         let mut looks = 0;
-        for entry in stored.into_iter().flatten() {
-            let (key, value) = entry.map_err(|error| view.error(error))?;
-            let key = key.value();
+        let mut full = false;
+        view.walk(&view.state, &self.from, Some(&self.end), |key, sealed| {
             while let Some((key, found)) = recent.next_if(|(recent, _)| recent.as_slice() < key) {
-                if !self.take(&mut list, &mut looks, &key, found) {
-                    return Ok(list);
-                }
+                full |= !self.take(&mut list, &mut looks, &key, found);
             }
-            let newer = recent.next_if(|(recent, _)| recent == key);
-            let found = match newer {
+            let found = match recent.next_if(|(recent, _)| recent == key) {
                 Some((_, found)) => found,
                 None => {
-                    let (seq, value) = view.state_value(key, value.value())?;
+                    let (seq, value) = view.state_value(key, sealed)?;
                     (!base.is_wiped(self.function, seq)).then_some(Versioned { value, seq })
                 }
             };
-            if !self.take(&mut list, &mut looks, key, found) {
-                return Ok(list);
-            }
+            full |= !self.take(&mut list, &mut looks, key, found);
+            Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        if full {
+            return Ok(list);
         }
         for (key, found) in recent {
             if !self.take(&mut list, &mut looks, &key, found) {

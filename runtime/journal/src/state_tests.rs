@@ -11,8 +11,9 @@ use crate::record::{Location, Outcome, Record, Settle, Stored};
 use crate::sim::SimDisk;
 use crate::state::{ReadVersion, StateStore};
 use crate::state_list::StateCursor;
-use crate::store::{Store, StoreOptions};
+use crate::store::Store;
 use crate::store_commit::Commit;
+use crate::store_file::StoreOptions;
 use crate::store_keys::Space;
 
 struct Fixture {

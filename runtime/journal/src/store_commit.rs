@@ -3,6 +3,7 @@
 //! Rows are written in the order of their keys, which is what a B-tree likes best.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use redb::{ReadableTable, WriteTransaction};
@@ -12,14 +13,16 @@ use crate::codec::{Decoder, Encoder};
 use crate::codec_parts::encode_definition;
 use crate::fold::{Fold, PayloadRef, RowFate};
 use crate::record::DeliveryRow;
-use crate::store::{
-    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, RUNS, STATE, Store,
-    TOTAL_ACCEPTED, Table, View,
-};
+use crate::store::Store;
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
+use crate::store_file::{
+    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, RUNS, STATE, TOTAL_ACCEPTED,
+    Table, guarded,
+};
 use crate::store_keys::{after_prefix, function_prefix, write_delivery};
 use crate::store_value::{payload_value, read_payload_ref, read_row, row_value, seal};
+use crate::store_view::View;
 
 /// An open transaction. Dropped without [`finish`](Self::finish), it leaves no trace.
 pub(crate) struct Commit<'a> {
@@ -38,7 +41,7 @@ type Change<'a> = (&'a DeliveryId, &'a RowFate);
 
 impl<'a> Commit<'a> {
     pub(crate) fn begin(store: &'a Store) -> Result<Self> {
-        let mut txn = store.shared.db.begin_write().map_err(|error| store.error(error))?;
+        let mut txn = store.begin_write()?;
         // An unclean stop must not cost a walk over the whole file.
         txn.set_quick_repair(true);
         Ok(Self { store, view: store.view(), txn })
@@ -46,8 +49,8 @@ impl<'a> Commit<'a> {
 
     /// Makes it durable, and shows it.
     pub(crate) fn finish(self) -> Result<()> {
-        self.txn.commit().map_err(|error| self.store.error(error))?;
-        self.store.refresh().map(drop)
+        guarded(self.store.path(), || Ok(self.txn.commit()?))?;
+        self.store.refresh()
     }
 
     /// Everything that a stretch of the log changes but the runs of its marks.
@@ -282,21 +285,19 @@ impl Store {
     pub(crate) fn rows_in_log(&self, from: Seq, to: Seq, max: usize) -> Result<Vec<LiveRow>> {
         let view = self.view();
         let (from, to) = (from.get().to_be_bytes(), to.get().to_be_bytes());
-        let range = view.deliveries.range(&from[..]..&to[..]);
         let mut rows: Vec<LiveRow> = Vec::new();
-        for entry in range.map_err(|error| view.error(error))? {
-            let (key, value) = entry.map_err(|error| view.error(error))?;
-            let value = Bytes::copy_from_slice(view.unseal(key.value(), value.value())?);
+        view.walk(&view.deliveries, &from, Some(&to), |key, sealed| {
+            let value = Bytes::copy_from_slice(view.unseal(key, sealed)?);
             let (row, payload) = view.decode(read_row(&value))?;
-            if payload.location.is_none() {
-                continue;
-            }
             let same = rows.last().is_some_and(|last| last.row.id.seq == row.id.seq);
             if rows.len() >= max && !same {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
-            rows.push(LiveRow { row, payload });
-        }
+            if payload.location.is_some() {
+                rows.push(LiveRow { row, payload });
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(rows)
     }
 }

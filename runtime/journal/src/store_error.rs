@@ -38,6 +38,11 @@ impl StoreError {
         }
     }
 
+    /// A write that the disk had no room for.
+    pub(crate) fn is_out_of_space(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+
     pub(crate) fn io(file: PathBuf) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { file, source }
     }
@@ -49,7 +54,14 @@ impl StoreError {
                 Self::Damaged { file, what: "it is no checkpoint" }
             }
             redb::Error::Io(source) => Self::Io { file, source },
-            redb::Error::Corrupted(_) => Self::Damaged { file, what: "its pages are broken" },
+            redb::Error::Corrupted(_)
+            | redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::UpgradeRequired(_) => {
+                Self::Damaged { file, what: "its pages are broken" }
+            }
             other => Self::Database { file, source: Box::new(other) },
         }
     }
