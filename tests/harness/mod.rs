@@ -19,7 +19,7 @@ pub(crate) use feed::Feed;
 pub(crate) use guests::{component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
-pub(crate) use wait::DEADLINE;
+pub(crate) use wait::{DEADLINE, until};
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.
 #[derive(Clone, Debug)]

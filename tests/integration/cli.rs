@@ -220,7 +220,7 @@ fn a_new_project_builds_tests_deploys_and_runs_as_it_stands() {
     let readme = fs::read_to_string(project.join("README.md")).unwrap();
     let example = readme.lines().find_map(|line| line.trim().strip_prefix("trip send "));
     let example = example.unwrap_or_else(|| panic!("the README sends nothing: {readme}"));
-    let script = format!("\"$TRIP\" send {example} --wait 30");
+    let script = format!("\"$TRIP\" send {example}");
     let sent = Command::new("sh")
         .args(["-c", &script])
         .env("TRIP", env!("CARGO_BIN_EXE_trip"))
@@ -228,6 +228,7 @@ fn a_new_project_builds_tests_deploys_and_runs_as_it_stands() {
         .output()
         .unwrap();
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    host.settled();
     assert_eq!(host.counts("greeter")["committed"], 1);
 }
 

@@ -192,8 +192,11 @@ impl Core {
             let item = FeedItem::Attempted { id, revision, attempt, at };
             inner.feed.push(lease.entry.seq.get(), || item);
         }
-        let more = inner.queue.has_next();
+        let (more, news) = (inner.queue.has_next(), inner.feed.is_waiting());
         drop(inner);
+        if news {
+            self.news.notify_one();
+        }
         if more {
             // Workers wake each other, one by one, while there is work for one more.
             self.work.notify_one();

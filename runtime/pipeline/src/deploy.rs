@@ -110,19 +110,21 @@ impl Deployer {
             definition.previous = definition.active;
             definition.active = Some(id);
         }
-        let module = active.then(|| prepared.module.clone());
-        let revision = module.map(|module| {
-            Arc::new(Revision {
+        // A revision that is only kept ready changes nothing of what serves.
+        let serving = if active {
+            Some(Arc::new(Revision {
                 function: name.clone(),
                 id,
                 manifest: manifest.clone(),
                 config: Arc::new(config.clone()),
-                module,
-            })
-        });
+                module: prepared.module.clone(),
+            }))
+        } else {
+            self.core.lock().functions.get(&name).and_then(|f| f.active.clone())
+        };
         let unchanged = self.definition(&name).is_some_and(|before| before == definition);
         if !unchanged {
-            self.define(&name, definition, revision).await?;
+            self.define(&name, definition, serving).await?;
         }
         let warnings = manifest.warnings();
         Ok(Deployed {

@@ -142,6 +142,10 @@ impl Pipeline {
         receipts: &[Receipt],
         news: &mut mpsc::UnboundedReceiver<News>,
     ) -> Option<Vec<Vec<DeliveryResult>>> {
+        if receipts.iter().any(|receipt| receipt.duplicate) {
+            // What was settled before the watch began brings no news, so it must be in the past.
+            self.caught_up().await.ok()?;
+        }
         let mut known: BTreeMap<Seq, BTreeMap<FunctionName, Option<DeliveryResult>>> =
             BTreeMap::new();
         for receipt in receipts {
@@ -282,14 +286,25 @@ impl Pipeline {
 
     /// Newest first.
     pub async fn events(&self, query: EventQuery) -> Result<EventPage, QueryError> {
+        self.caught_up().await?;
         let core = Arc::clone(&self.core);
         blocking(move || core.find_events(&query)).await
     }
 
     /// All that is known of one event.
     pub async fn event(&self, seq: Seq) -> Result<Option<Story>, QueryError> {
+        self.caught_up().await?;
         let core = Arc::clone(&self.core);
         blocking(move || core.story(seq)).await
+    }
+
+    /// Waits until all that has happened so far is on disk, where history is read: whoever has been
+    /// told of an event, by a listing or a count, finds it.
+    async fn caught_up(&self) -> Result<(), QueryError> {
+        let last = Seq::new(self.core.lock().log.next_seq().get() - 1);
+        let Some(last) = last else { return Ok(()) };
+        let waited = self.core.durable.wait(last).await;
+        waited.map_err(|failure| QueryError::Read(Box::new(failure)))
     }
 
     /// Events of the past for one function again, as new events.
