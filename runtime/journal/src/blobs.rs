@@ -85,3 +85,44 @@ fn name(digest: &Digest) -> String {
 fn digest(wasm: &[u8]) -> Digest {
     Digest(*blake3::hash(wasm).as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Faults, SimDisk};
+
+    #[test]
+    fn a_component_is_there_whole_or_not_at_all() {
+        for halt in 1..12 {
+            let sim = SimDisk::new(halt);
+            let wasm = vec![halt as u8; 5000];
+            sim.set_faults(Faults { halt_at: Some(halt), ..Faults::default() });
+            let put = Blobs::new(&sim.boot()).put(&wasm);
+            sim.crash();
+            let blobs = Blobs::new(&sim.boot());
+            let kept = blobs.get(&digest(&wasm)).unwrap();
+            assert!(kept.as_ref().is_none_or(|kept| *kept == wasm));
+            assert!(put.is_err() || kept.is_some());
+            assert_eq!(blobs.put(&wasm).unwrap(), digest(&wasm));
+            assert_eq!(blobs.get(&digest(&wasm)).unwrap().unwrap(), wasm);
+        }
+    }
+
+    #[test]
+    fn what_is_not_used_goes_and_what_is_damaged_is_told() {
+        let sim = SimDisk::new(1);
+        let disk = sim.boot();
+        disk.create("module-half.wasm.new").unwrap();
+        disk.create("other.wasm").unwrap();
+        let blobs = Blobs::new(&disk);
+        let digests = [&b"one"[..], b"two", b"three"].map(|wasm| blobs.put(wasm).unwrap());
+        assert_eq!(blobs.retain(&digests[..1].iter().copied().collect()).unwrap(), 3);
+        assert!(blobs.get(&digests[0]).unwrap().is_some());
+        assert!(blobs.get(&digests[1]).unwrap().is_none());
+        assert!(sim.contents("other.wasm").is_some());
+        sim.flip_bit(&name(&digests[0]), 1, 1);
+        assert_eq!(blobs.get(&digests[0]).unwrap_err().code(), "journal.damaged");
+        blobs.put(b"one").unwrap();
+        assert!(blobs.get(&digests[0]).unwrap().is_some(), "deployed again");
+    }
+}

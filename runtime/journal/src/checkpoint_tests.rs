@@ -233,3 +233,32 @@ fn old_segments_go_by_age_and_their_index_with_them() {
     let page = HistoryQuery { limit: 1000, ..HistoryQuery::default() };
     assert!(world.up.parts.history.query(&page).unwrap().events.len() < world.model.events.len());
 }
+
+#[test]
+fn a_damaged_index_is_made_again() {
+    let mut world = World::new(41, small_options());
+    for _ in 0..300 {
+        world.append();
+        world.write();
+    }
+    world.up.checkpointer.step(world.maker.now).unwrap();
+    world.check_outcomes();
+    let indexes: Vec<String> =
+        world.sim.names().into_iter().filter(|name| name.ends_with(".idx")).collect();
+    assert!(indexes.len() > 3);
+    for restart in [false, true] {
+        for (n, name) in indexes.iter().enumerate() {
+            let len = world.sim.contents(name).unwrap().len() as u64;
+            world.sim.flip_bit(
+                name,
+                if restart { 20 } else { 256 + n as u64 * 31 % (len - 256) },
+                3,
+            );
+        }
+        if restart {
+            world.restart(false);
+        }
+        world.check_history(&HistoryQuery { limit: 50, ..HistoryQuery::default() });
+        world.check_outcomes();
+    }
+}

@@ -107,3 +107,98 @@ impl Drop for CheckpointThread {
         self.end(Order::End);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use triphammer_model::{FunctionName, Seq};
+
+    use super::*;
+    use crate::checkpoint::{CheckpointOptions, CheckpointParts};
+    use crate::dedup::{Dedup, DedupOptions};
+    use crate::history::History;
+    use crate::log::{Log, LogOptions, LogThreads};
+    use crate::record::{Body, Definition, Record};
+    use crate::sim::SimDisk;
+    use crate::state::StateStore;
+    use crate::store::Store;
+    use crate::store_file::StoreOptions;
+
+    const INTERVAL: Duration = Duration::from_secs(30);
+
+    struct Host {
+        sim: SimDisk,
+        store: Store,
+        log: LogThreads,
+        thread: CheckpointThread,
+        failure: Receiver<String>,
+    }
+
+    /// A host with one durable record that no checkpoint has seen.
+    fn host(now: Timestamp) -> Host {
+        let sim = SimDisk::new(1);
+        let disk = sim.boot();
+        let store = Store::open(&disk, &StoreOptions::default()).unwrap();
+        let options =
+            LogOptions { segment_bytes: 1 << 16, free_bytes_min: 0, ..LogOptions::default() };
+        let mut log = Log::open(Arc::clone(&disk), options, None).unwrap();
+        let reader = log.reader.clone();
+        let parts = CheckpointParts {
+            dedup: Dedup::open(&store, &disk, DedupOptions::default()).unwrap(),
+            state: StateStore::new(&store, 1 << 20),
+            history: History::open(&store, &disk, reader.clone()).unwrap(),
+            store: store.clone(),
+            reader,
+        };
+        let threads = LogThreads::start(log.writer, log.preparer).unwrap();
+        let name: FunctionName = "f".parse().unwrap();
+        let definition = Definition::default();
+        let record = Record::Define { at: Timestamp(0), name, definition };
+        let (seq, location) = log.appender.append(&Body::encode(&record)).unwrap();
+        parts.history.note(seq, &record, location);
+        log.durable.wait_blocking(seq).unwrap();
+        let options = CheckpointOptions { interval: INTERVAL, ..CheckpointOptions::default() };
+        let (tell, failure) = channel();
+        let thread = Checkpointer::new(parts, options, Timestamp(0))
+            .spawn(move || now, move |error| tell.send(error.code().to_owned()).unwrap())
+            .unwrap();
+        Host { sim, store, log: threads, thread, failure }
+    }
+
+    #[test]
+    fn a_clean_stop_leaves_nothing_to_replay() {
+        let host = host(Timestamp(0));
+        assert_eq!(host.store.position(), None);
+        host.thread.stop();
+        assert_eq!(host.store.position(), Seq::new(2));
+        host.log.stop();
+    }
+
+    #[test]
+    fn a_checkpoint_is_made_when_it_is_due_or_asked_for() {
+        for (now, ask) in [(Timestamp(0).plus(INTERVAL), false), (Timestamp(0), true)] {
+            let host = host(now);
+            if ask {
+                host.thread.request();
+            }
+            while host.store.position().is_none() {
+                std::thread::yield_now();
+            }
+            drop(host.thread);
+            host.log.stop();
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_ends_the_thread() {
+        let host = host(Timestamp(0));
+        // From here on every operation fails.
+        host.sim.kill();
+        host.thread.request();
+        assert_eq!(host.failure.recv().unwrap(), "journal.io");
+        assert!(host.failure.recv().is_err());
+        host.thread.stop();
+    }
+}

@@ -156,19 +156,12 @@ impl Fold {
         for write in writes {
             write_space(&mut self.scratch, function, key);
             self.scratch.extend_from_slice(write.name.as_bytes());
-            let value_len = write.value.as_ref().map_or(0, |value| value.len());
-            let Some(slot) = self.state.get_mut(&self.scratch) else {
-                self.bytes += self.scratch.len() + value_len + ENTRY_BYTES;
-                let value = write.value.as_ref().map(|value| {
-                    let mut sealed = Vec::new();
-                    state_value(&mut sealed, &self.scratch, seq, value);
-                    sealed
-                });
-                self.state.insert(self.scratch.clone(), value);
-                continue;
-            };
-            self.bytes -= slot.as_ref().map_or(0, Vec::len).min(self.bytes);
-            self.bytes += value_len;
+            if !self.state.contains_key(&self.scratch) {
+                self.bytes += entry_bytes(&self.scratch, &None);
+                self.state.insert(self.scratch.clone(), None);
+            }
+            let Some(slot) = self.state.get_mut(&self.scratch) else { continue };
+            self.bytes -= entry_bytes(&self.scratch, slot);
             match &write.value {
                 // The old value's memory serves the new one: hot names are written often.
                 Some(value) => {
@@ -176,14 +169,26 @@ impl Fold {
                 }
                 None => *slot = None,
             }
+            self.bytes += entry_bytes(&self.scratch, slot);
         }
     }
 
     fn wipe(&mut self, function: &FunctionName) {
         let prefix = function_prefix(function);
-        self.state.retain(|key, _| !key.starts_with(&prefix));
+        let bytes = &mut self.bytes;
+        self.state.retain(|key, value| {
+            let keep = !key.starts_with(&prefix);
+            if !keep {
+                *bytes -= entry_bytes(key, value);
+            }
+            keep
+        });
         self.wiped.insert(function.clone());
     }
+}
+
+fn entry_bytes(key: &[u8], value: &Option<Vec<u8>>) -> usize {
+    key.len() + value.as_ref().map_or(0, Vec::capacity) + ENTRY_BYTES
 }
 
 /// The rows that an event begins with, one for each of its deliveries.
@@ -209,4 +214,99 @@ pub(crate) fn new_rows(
             },
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Accept, Entrance, NewDelivery};
+    use bytes::Bytes;
+    use triphammer_model::{Event, EventParts, Hops, RevisionId};
+
+    fn stored(seq: u64, record: Record) -> Stored {
+        let location = Location { segment: 1, offset: seq as u32, len: 1 };
+        Stored { seq: Seq::new(seq).unwrap(), location, record }
+    }
+
+    fn accept(seq: u64) -> Stored {
+        let event = Event::new(&EventParts {
+            id: "i".into(),
+            source: "s".into(),
+            ty: "t".into(),
+            ..EventParts::default()
+        });
+        let deliveries = ["f", "g"].map(|f| NewDelivery {
+            function: f.parse().unwrap(),
+            key: None,
+            due: None,
+            dead: None,
+        });
+        let accepted = Accepted {
+            event: event.unwrap(),
+            hops: Hops(0),
+            dedup: None,
+            deliveries: deliveries.to_vec(),
+        };
+        let accept = Accept { at: Timestamp(1), entrance: Entrance::Host, events: vec![accepted] };
+        stored(seq, Record::Accept(accept))
+    }
+
+    fn commit(seq: u64, of: u64, value: Option<&'static str>) -> Stored {
+        let write = StateWrite { name: "n".into(), value: value.map(Bytes::from) };
+        let function: FunctionName = "f".parse().unwrap();
+        stored(
+            seq,
+            Record::Settle(Box::new(Settle {
+                id: DeliveryId { seq: Seq::new(of).unwrap(), function },
+                key: None,
+                attempt: 1,
+                revision: RevisionId::new(1).unwrap(),
+                started: Timestamp(1),
+                at: Timestamp(2),
+                logs: Vec::new(),
+                logs_left_out: 0,
+                outcome: Outcome::Committed {
+                    writes: vec![write],
+                    emitted: Vec::new(),
+                    reply: None,
+                },
+            })),
+        )
+    }
+
+    #[test]
+    fn what_begins_and_ends_in_one_stretch_leaves_nothing() {
+        let mut fold = Fold::default();
+        for n in 0..1000 {
+            fold.apply(&accept(2 * n + 1));
+            fold.apply(&commit(2 * n + 2, 2 * n + 1, Some("value")));
+            let id =
+                DeliveryId { seq: Seq::new(2 * n + 1).unwrap(), function: "g".parse().unwrap() };
+            fold.apply(&stored(2 * n + 3, Record::Drop { at: Timestamp(3), ids: vec![id] }));
+        }
+        assert!(fold.rows.is_empty());
+        assert_eq!(fold.state.len(), 1);
+        assert!(fold.bytes() < 2 * (ENTRY_BYTES + ROW_BYTES), "{}", fold.bytes());
+        assert_eq!((fold.records, fold.next), (3000, Seq::new(2002)));
+        let counted = fold.counters.functions[&"f".parse().unwrap()];
+        assert_eq!(
+            (counted.committed, counted.attempts, fold.counters.accepted),
+            (1000, 1000, 1000)
+        );
+        assert_eq!(fold.counters.functions[&"g".parse().unwrap()].dropped, 1000);
+    }
+
+    #[test]
+    fn what_began_before_the_stretch_leaves_its_end() {
+        let mut fold = Fold::default();
+        fold.apply(&commit(10, 3, Some("value")));
+        fold.apply(&commit(11, 4, None));
+        assert!(fold.rows.values().all(|row| matches!(row, RowFate::Settled)));
+        assert_eq!((fold.rows.len(), fold.state.len()), (2, 1));
+        assert!(fold.state.values().all(Option::is_none));
+        let wipe = Record::WipeState { at: Timestamp(3), function: "f".parse().unwrap() };
+        fold.apply(&stored(12, wipe));
+        assert!(fold.state.is_empty() && fold.wiped.len() == 1);
+        assert_eq!(fold.bytes(), 2 * ROW_BYTES);
+    }
 }

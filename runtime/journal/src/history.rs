@@ -70,7 +70,7 @@ impl History {
         history.remove_strangers(&segments)?;
         for info in &segments {
             match SegmentIndex::open(&**disk, info).filter(|_| info.sealed) {
-                Some(index) => history.insert(index),
+                Some(index) => drop(history.insert(index)),
                 None => history.scan(info)?,
             }
         }
@@ -79,7 +79,6 @@ impl History {
 
     /// Takes up a record as it is appended, or replayed: in the order of the log.
     pub fn note(&self, seq: Seq, record: &Record, location: Location) {
-        let last = seq.get() + record.span() - 1;
         let mut tail = self.tail();
         let part = match tail.entry(location.segment) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -87,11 +86,7 @@ impl History {
             Entry::Vacant(_) if self.is_sealed(location.segment) => return,
             Entry::Vacant(entry) => entry.insert(Part::default()),
         };
-        part.last = last;
-        part.at = part.at.max(record.at().ms());
-        part.columns.note(seq, record, location);
-        part.outcomes.note(record, location);
-        part.types.note(record);
+        part.note(seq, record, location);
     }
 
     /// The event with this number; from the checkpoint when the log no longer has it.
@@ -129,7 +124,8 @@ impl History {
         for index in self.sealed_from(0) {
             let Summary { generation, first, last, .. } = index.summary;
             if (first..=last).contains(&number) {
-                return Ok(place(generation, &index.places()?));
+                let places = self.readable(&index, SegmentIndex::places)?;
+                return Ok(place(generation, &places));
             }
         }
         Ok(None)
@@ -148,7 +144,8 @@ impl History {
         for index in self.sealed_from(0) {
             let Summary { generation, outcome_first, outcome_last, .. } = index.summary;
             if (outcome_first..=outcome_last).contains(&event) {
-                let records = index.outcomes()?.of(event, true);
+                let outcomes = self.readable(&index, SegmentIndex::outcomes)?;
+                let records = outcomes.of(event, true);
                 locations.extend(records.iter().map(|record| (generation, *record)));
             }
         }
@@ -162,6 +159,34 @@ impl History {
             outcomes.extend(stored.filter(|stored| stored.seq.get() <= durable));
         }
         Ok(outcomes)
+    }
+
+    /// Reads from an index. One that is damaged is made again: the log has all that it had.
+    pub(crate) fn readable<T>(
+        &self,
+        index: &SegmentIndex,
+        read: impl Fn(&SegmentIndex) -> Result<T>,
+    ) -> Result<T> {
+        match read(index) {
+            Err(error @ StoreError::Damaged { .. }) => {
+                tracing::warn!(code = error.code(), %error, "an index of history is made again");
+                let again = self.rebuild(index.summary.generation)?;
+                read(&again)
+            }
+            other => other,
+        }
+    }
+
+    fn rebuild(&self, generation: u32) -> Result<Arc<SegmentIndex>> {
+        let segments = self.shared.reader.segments();
+        let gone = ReadError::Gone { segment: generation };
+        let info = segments.iter().find(|info| info.generation == generation).ok_or(gone)?;
+        let mut part = Part::default();
+        for stored in self.shared.reader.scan(info.first, info.last) {
+            let stored = stored?;
+            part.note(stored.seq, &stored.record, stored.location);
+        }
+        Ok(self.insert(self.index(info, part)?))
     }
 
     /// Writes the indexes of segments that nothing is added to any more.
@@ -228,9 +253,11 @@ impl History {
         sealed.range(generation..).map(|(_, index)| Arc::clone(index)).collect()
     }
 
-    fn insert(&self, index: SegmentIndex) {
+    fn insert(&self, index: SegmentIndex) -> Arc<SegmentIndex> {
+        let index = Arc::new(index);
         let mut sealed = self.shared.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        sealed.insert(index.summary.generation, Arc::new(index));
+        sealed.insert(index.summary.generation, Arc::clone(&index));
+        index
     }
 
     fn index(&self, info: &SegmentInfo, mut part: Part) -> Result<SegmentIndex> {
@@ -275,6 +302,14 @@ impl History {
 }
 
 impl Part {
+    fn note(&mut self, seq: Seq, record: &Record, location: Location) {
+        self.last = seq.get() + record.span() - 1;
+        self.at = self.at.max(record.at().ms());
+        self.columns.note(seq, record, location);
+        self.outcomes.note(record, location);
+        self.types.note(record);
+    }
+
     /// A copy, so that readers go on while it is written.
     fn snapshot(&self) -> Self {
         Self {

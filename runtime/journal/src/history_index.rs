@@ -227,8 +227,7 @@ impl SegmentIndex {
         let read = self.file.read_at(HEADER as u64 + before, &mut bytes).map_err(io)?;
         if read < bytes.len() || crc32c::crc32c(&bytes) != crc {
             let file = self.file.path().to_owned();
-            let what = "a section does not have its checksum; remove the file while the host is \
-                        stopped, and it is made again";
+            let what = "a section does not have its checksum";
             return Err(StoreError::Damaged { file, what });
         }
         Ok(bytes)

@@ -130,7 +130,7 @@ impl Search<'_> {
         }
         let columns = match self.loaded.take() {
             Some((generation, columns)) if generation == summary.generation => columns,
-            _ => index.columns()?,
+            _ => self.history.readable(index, SegmentIndex::columns)?,
         };
         let walk = Walk { generation: summary.generation, max, before: self.before };
         let (done, before) = walk.back(&columns, &self.filter, &types, &mut self.looks);

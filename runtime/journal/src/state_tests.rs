@@ -242,3 +242,40 @@ fn a_listing_goes_over_all_keys_in_pages() {
         assert!(text.parse::<StateCursor>().is_err());
     }
 }
+
+#[test]
+fn readers_see_whole_commits_while_checkpoints_come_and_go() {
+    let mut f = Fixture::new(2000);
+    let s = space("f", None);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let names = || ["a", "b", "c"].map(|name| write(name, Some("v"))).to_vec();
+    let first = f.commit(&s, names());
+    let state = f.state.clone();
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let (mut last, mut scans) = (first, 0u64);
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) || scans < 10 {
+                        let scan = state.scan(&s, "", None, 10).unwrap();
+                        let versions: Vec<Seq> = scan.iter().map(|(_, v)| v.seq).collect();
+                        assert_eq!(versions, vec![versions[0]; 3], "all of one record");
+                        assert!(versions[0] >= last, "never back");
+                        let one = state.get(&s, "b").unwrap().unwrap().seq;
+                        assert!(one >= versions[0]);
+                        last = one;
+                        scans += 1;
+                    }
+                })
+            })
+            .collect();
+        for n in 0..1500 {
+            f.commit(&s, names());
+            if n % 10 == 0 {
+                f.checkpoint();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+}
