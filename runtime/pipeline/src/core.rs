@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::feed::{Feed, FeedItem};
 use crate::info::{DeliveryResult, Status};
 use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
+use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
 use crate::route::RouteTable;
 use crate::slab::Slot;
@@ -31,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) state: StateStore,
     pub(crate) durable: Durable,
     pub(crate) reader: LogReader,
+    pub(crate) records: RecordCache,
     pub(crate) store: Store,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) history: History,
@@ -124,6 +126,7 @@ impl Core {
             state: parts.state,
             durable: parts.durable,
             reader: parts.reader,
+            records: RecordCache::default(),
             store: parts.store,
             disk: parts.disk,
             history: parts.history,

@@ -25,6 +25,7 @@ mod open;
 mod pipeline;
 mod queue;
 mod reads;
+mod record_cache;
 mod recover;
 mod registry;
 mod replay;

@@ -201,11 +201,14 @@ impl Engine {
     pub(crate) fn shutdown(mut self, grace: Duration) {
         self.core.stop();
         let (tasks, (attempts, all)) = (&mut self.tasks, &self.attempts);
-        let drained = self.runtime.block_on(tokio::time::timeout(grace, async {
-            while tasks.join_next().await.is_some() {}
-            // It is never closed, and its permits come back with the attempts.
-            let _ = attempts.acquire_many(*all).await;
-        }));
+        let drained = self.runtime.block_on(async {
+            let drain = async {
+                while tasks.join_next().await.is_some() {}
+                // It is never closed, and its permits come back with the attempts.
+                let _ = attempts.acquire_many(*all).await;
+            };
+            tokio::time::timeout(grace, drain).await
+        });
         if drained.is_err() {
             tracing::warn!("attempts were still running; their deliveries run again");
         }
