@@ -60,6 +60,9 @@ pub(crate) fn resume(
         let name = name.clone();
         move |source| io_error(disk, doing, &name, source)
     };
+    // The names as they are seen may not be durable: a host that was killed leaves them so. A file
+    // must not be used under one name while it could come back under another.
+    disk.sync_dir().map_err(io("sync the directory of"))?;
     let stamp = Stamp::new(generation, salt(secret, generation));
     let copies = copies(tail, stamp);
     let (number, capacity) =

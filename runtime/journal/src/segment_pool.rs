@@ -298,7 +298,12 @@ impl Preparer {
         let done = filling.offset >= target;
         if done || filling.offset.is_multiple_of(STEP_BYTES * STEPS_PER_SYNC) {
             // Little by little, so that the log's own syncs never wait for many zeros.
-            filling.file.sync_data()?;
+            if let Err(error) = filling.file.sync_data() {
+                // It reads as full, and need not be.
+                let _ = self.pool.disk.remove(&spare_name(filling.number));
+                self.filling = None;
+                return Err(error);
+            }
         }
         if done {
             let mut inner = self.pool.lock();
@@ -329,18 +334,14 @@ impl Preparer {
         };
         let named = name_segment(&*pool.disk, number, &header, &[]);
         let mut inner = pool.lock();
-        let file = match named {
-            Ok(file) => file,
-            Err(error) => {
-                inner.spares.push(number);
-                return Err(error);
-            }
-        };
-        inner.named = generation;
-        inner.next = Some(Ready { generation, file });
+        let named = named.map(|file| {
+            inner.named = generation;
+            inner.next = Some(Ready { generation, file });
+            true
+        });
         pool.publish(&inner);
         pool.changed.notify_all();
-        Ok(true)
+        named
     }
 
     /// Blocks until there may be something to do; false to stop.
@@ -356,6 +357,7 @@ impl Preparer {
 }
 
 /// Gives a spare its header, and `content` behind it; syncs; and only then names it as a segment.
+/// A spare that can't be written or synced is removed: what it holds is not known any more.
 pub(crate) fn name_segment(
     disk: &dyn Disk,
     number: u64,
@@ -369,8 +371,10 @@ pub(crate) fn name_segment(
     let bytes = header.encode();
     page[..bytes.len()].copy_from_slice(&bytes);
     page.extend_from_slice(content);
-    file.write_at(0, &page)?;
-    file.sync_data()?;
+    if let Err(error) = file.write_at(0, &page).and_then(|()| file.sync_data()) {
+        let _ = disk.remove(&spare);
+        return Err(error);
+    }
     drop(file);
     disk.rename(&spare, &name)?;
     disk.sync_dir()?;

@@ -21,7 +21,7 @@ pub struct Faults {
     pub halt_at: Option<u64>,
     /// This operation fails if it is a write; some of it may have happened.
     pub fail_write_at: Option<u64>,
-    /// This operation fails if it is a file's sync; what it was to sync may never be.
+    /// This operation fails if it is a sync; what a file's was to sync may never be.
     pub fail_sync_at: Option<u64>,
     /// File contents together may have this many bytes.
     pub capacity: Option<u64>,
@@ -75,6 +75,14 @@ impl SimDisk {
     #[must_use]
     pub fn fork(&self) -> Self {
         Self { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
+    /// Like [`SimDisk::fork`], with another fate from here on.
+    #[must_use]
+    pub fn fork_with_seed(&self, seed: u64) -> Self {
+        let fork = self.fork();
+        fork.state().rng = Rng::new(seed);
+        fork
     }
 
     /// How many operations there have been that changed something.

@@ -102,7 +102,7 @@ impl State {
 
     pub(crate) fn sync_dir(&mut self) -> io::Result<()> {
         let halt = self.begin();
-        fail_if(halt)?;
+        fail_if(halt || self.faults.fail_sync_at == Some(self.ops))?;
         if !self.faults.lie_about_syncs {
             self.stable_names = self.names.clone();
             self.name_changes.clear();
