@@ -270,7 +270,7 @@ fn setting(name: &str) -> Option<u64> {
 fn what_is_acknowledged_survives_any_sequence_of_crashes() {
     let seeds = match setting("TRIPHAMMER_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..setting("TRIPHAMMER_SIM_ROUNDS").unwrap_or(500),
+        None => 0..setting("TRIPHAMMER_SIM_ROUNDS").unwrap_or(400),
     };
     let mut all = [0; 8];
     for seed in seeds.clone() {
