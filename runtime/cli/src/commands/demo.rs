@@ -2,6 +2,7 @@
 
 mod chain;
 mod crash;
+mod interrupt;
 mod samples;
 mod senders;
 mod stage;
@@ -10,10 +11,11 @@ mod swap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use self::interrupt::Interrupt;
 use self::samples::Samples;
 use self::stage::{Scratch, Stage};
 use crate::error::Error;
-use crate::host::{self, HostProcess};
+use crate::host::HostProcess;
 use crate::output::{DIM, NAME, Output, elapsed_ms, paint};
 
 #[derive(clap::Args, Debug)]
@@ -34,6 +36,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
     ))?;
     let samples = Samples::build(args.functions.as_deref())?;
     let scratch = Scratch::new(&samples)?;
+    let interrupt = Interrupt::watch(scratch.path().to_owned())?;
     let host_began = Instant::now();
     let host = HostProcess::start(&scratch.data())?;
     let ready = host_began.elapsed();
@@ -49,10 +52,15 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
     chain::run(&mut stage)?;
     let devices = swap::run(&mut stage)?;
     crash::run(&mut stage, &devices)?;
-    finish(stage, &args, began)
+    finish(stage, &interrupt, args.exit, began)
 }
 
-fn finish(mut stage: Stage<'_>, args: &Args, began: Instant) -> Result<(), Error> {
+fn finish(
+    mut stage: Stage<'_>,
+    interrupt: &Interrupt,
+    exit: bool,
+    began: Instant,
+) -> Result<(), Error> {
     let failures = stage.failures;
     let verdict = match failures {
         0 => Ok(()),
@@ -60,7 +68,7 @@ fn finish(mut stage: Stage<'_>, args: &Args, began: Instant) -> Result<(), Error
     };
     let all = if failures == 0 { "every step held" } else { "not every step held" };
     stage.step(format_args!("{all}, {} in all", elapsed_ms(began.elapsed())))?;
-    if args.exit {
+    if exit {
         stage.host.stop()?;
         return verdict;
     }
@@ -72,26 +80,12 @@ fn finish(mut stage: Stage<'_>, args: &Args, began: Instant) -> Result<(), Error
         paint(NAME, format_args!("{url}/")),
         paint(DIM, "Ctrl-C stops it and removes its data. Until then, elsewhere:")
     ))?;
-    wait(&mut stage.host)?;
+    interrupt.expect();
+    // Until Ctrl-C, or until the host has ended for a reason of its own.
+    while stage.host.ended().is_none() && !interrupt.came_within(LOOK) {}
     stage.host.stop()?;
     verdict
 }
 
 /// Between two looks at whether the host still runs.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// Until Ctrl-C, or until the host has ended for a reason of its own.
-fn wait(host: &mut HostProcess) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(host::Error::Start)?.block_on(async {
-        let ended = async {
-            while host.ended().is_none() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        tokio::select! {
-            result = host::interrupted() => Ok(result?),
-            () = ended => Ok(()),
-        }
-    })
-}

@@ -33,20 +33,28 @@ const STEPS: u64 = 3;
 /// `devices` is the revision that must still be active there.
 pub(super) fn run(stage: &mut Stage<'_>, devices: &str) -> Result<(), Error> {
     deposit(stage)?;
-    let sent = kill_under_load(stage)?;
+    let (sent, step) = stage.wait("sending payments, killing the host", kill_under_load)?;
+    stage.step(step)?;
     let was_waiting = stage.counts("payments")?.open();
-    let back = again(stage, &sent)?;
-    stage.settled(&["payments"])?;
+    let back = stage.wait("sending all payments once more", |stage| {
+        let back = again(stage, &sent)?;
+        stage.settled(&["payments"])?;
+        Ok(back)
+    })?;
 
     let acknowledged = sent.receipts.len() as u64;
     let payments = acknowledged + back.resent + PAYMENTS_AFTER;
+    // Often none is left: they went on while the host was being asked whether it is ready.
+    let went_on = match was_waiting {
+        0 => String::new(),
+        waiting => format!("; {} deliveries went on", count(waiting)),
+    };
     stage.check(
         back.missing == 0 && back.differing == 0,
         format_args!(
-            "nothing acknowledged is lost: {} of {} still known, as the same events; {} deliveries went on",
+            "nothing acknowledged is lost: {} of {} still known, as the same events{went_on}",
             count(acknowledged - back.missing - back.differing),
             count(acknowledged),
-            count(was_waiting)
         ),
     )?;
     let committed = stage.counts("payments")?.committed;
@@ -97,7 +105,8 @@ fn payment(number: u64) -> Value {
     })
 }
 
-fn kill_under_load(stage: &mut Stage<'_>) -> Result<Sent, Error> {
+/// What was sent, and what happened.
+fn kill_under_load(stage: &mut Stage<'_>) -> Result<(Sent, String), Error> {
     let base = stage.client.base().clone();
     let pid = stage.host.id();
     let target = PAYMENTS_MIN + clock::random() % PAYMENTS_MORE;
@@ -117,12 +126,12 @@ fn kill_under_load(stage: &mut Stage<'_>) -> Result<Sent, Error> {
     stage.host.restart()?;
     let back = began.elapsed();
     stage.client = stage.host.client()?;
-    stage.step(format_args!(
+    let step = format!(
         "kill -9 {pid} after {} acknowledged payments; up again after {}",
         count(sent.receipts.len() as u64),
         elapsed_ms(back)
-    ))?;
-    Ok(sent)
+    );
+    Ok((sent, step))
 }
 
 /// What the host says when everything is sent again.

@@ -15,7 +15,7 @@ use crate::commands::deployment::Deployment;
 use crate::commands::{API, listing};
 use crate::error::Error;
 use crate::host::HostProcess;
-use crate::output::{BAD, DIM, GOOD, NAME, Output, elapsed_ms, paint};
+use crate::output::{BAD, DIM, GOOD, NAME, Output, elapsed_ms, paint, spinner};
 
 /// A directory that is gone when the demo is.
 pub(super) struct Scratch(PathBuf);
@@ -26,6 +26,10 @@ impl Scratch {
         let dir = samples.target.join(format!("demo-{}", std::process::id()));
         fs::create_dir_all(&dir).map_err(|source| Error::file("can't make", &dir, source))?;
         Ok(Self(dir))
+    }
+
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.0
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -76,6 +80,18 @@ impl<'a> Stage<'a> {
 
     pub(super) fn plain(&mut self, text: impl Display) -> Result<(), Error> {
         self.output.line(text)
+    }
+
+    /// Does something that takes a while.
+    pub(super) fn wait<R>(
+        &mut self,
+        what: &str,
+        action: impl FnOnce(&mut Self) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let waiting = spinner(what);
+        let result = action(self);
+        waiting.finish_and_clear();
+        result
     }
 
     /// Text of several lines, indented.

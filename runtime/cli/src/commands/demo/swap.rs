@@ -34,13 +34,15 @@ struct Handled {
 pub(super) fn run(stage: &mut Stage<'_>) -> Result<String, Error> {
     let first = stage.active("devices")?.unwrap_or_default();
     let base = stage.client.base().clone();
-    let (sent, swapped) = send_during(&base, PER_SECOND, reading, |_| {
-        sleep(BEFORE);
-        let began = Instant::now();
-        let second = stage.deploy("devices", &[("limit", "30")]);
-        let took = began.elapsed();
-        sleep(AFTER);
-        second.map(|second| (second, took))
+    let (sent, swapped) = stage.wait("sending readings, swapping their function", |stage| {
+        send_during(&base, PER_SECOND, reading, |_| {
+            sleep(BEFORE);
+            let began = Instant::now();
+            let second = stage.deploy("devices", &[("limit", "30")]);
+            let took = began.elapsed();
+            sleep(AFTER);
+            second.map(|second| (second, took))
+        })
     })?;
     let (second, took) = swapped?;
     stage.settled(&["devices"])?;
@@ -51,9 +53,11 @@ pub(super) fn run(stage: &mut Stage<'_>) -> Result<String, Error> {
         count(PER_SECOND as u64)
     ))?;
 
-    let handled = ask_all(&base, &sent.receipts, |client, (_, receipt)| {
-        let (_, story) = event::story(client, &receipt.seq)?;
-        Ok(story.deliveries.iter().map(|story| handled(story, [&first, &second])).collect())
+    let handled = stage.wait("asking what became of each reading", |_| {
+        ask_all(&base, &sent.receipts, |client, (_, receipt)| {
+            let (_, story) = event::story(client, &receipt.seq)?;
+            Ok(story.deliveries.iter().map(|story| handled(story, [&first, &second])).collect())
+        })
     })?;
     verify(stage, &sent.receipts, handled)?;
     let alarms = stage.events("device.alarm")?;
