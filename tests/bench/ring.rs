@@ -51,7 +51,8 @@ fn run() -> Result<(), Failure> {
     let scratch = tempfile::tempdir()?;
     let options = Options { data: PathBuf::from(scratch.path()), ..Options::default() };
     let (pipeline, running) = Pipeline::open(&options)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let wasm = Bytes::from(std::fs::read(component)?);
     let deploy = Deploy { wasm, manifest: None, config: None, activate: true, weight: None };
     runtime.block_on(pipeline.deploy(Some("bench".parse()?), deploy))?;

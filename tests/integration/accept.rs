@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Event, Host, Request, batch, committed, dead, event, text_reply};
+use crate::harness::{
+    Connection, Event, Host, Request, Setup, batch, committed, dead, event, text_reply, until,
+};
 
 fn host_with_counter() -> Host {
     let host = Host::start();
@@ -142,6 +144,19 @@ fn duplicates_are_known_after_a_crash() {
     assert_eq!((&again["duplicate"], &again["seq"]), (&json!(true), &first["seq"]));
     assert_eq!(again["results"][0]["status"], "committed");
     assert_eq!(host.state("counter", Some("a"))["n"], 1);
+}
+
+#[test]
+fn an_id_is_forgotten_when_its_window_is_over() {
+    let host = Setup::new().set("DEDUP_WINDOW", "2s").start();
+    let first = host.accept(&add("a").id("e-1"));
+    assert_eq!(host.accept(&add("a").id("e-1"))["duplicate"], true);
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(50));
+    let again = until("the id to be forgotten", pause, || {
+        let again = host.accept(&add("a").id("e-1"));
+        (again["duplicate"] == false).then_some(again)
+    });
+    assert_ne!(again["seq"], first["seq"]);
 }
 
 #[test]

@@ -182,8 +182,18 @@ fn the_feed_is_followed() {
 #[test]
 fn a_load_is_measured() {
     let host = Host::start();
-    let ran = trip(&host, &["bench", "--help"]).expect(0);
-    assert!(ran.stdout.contains("--json"), "{}", ran.stdout);
+    host.deploy("counter", "counter");
+    let load = ["bench", "-n", "300", "-c", "4", "--function", "counter", "--type", "counter.add"];
+    let single = trip(&host, &load).expect(0).stdout;
+    assert!(single.contains("committed") && single.contains("p99"), "{single}");
+    let batched = trip(&host, &[&load[..], &["--batch", "50", "--json"]].concat()).json();
+    for what in ["accepted", "committed"] {
+        assert_eq!(batched[what]["events"], 300, "{batched}");
+    }
+    assert_eq!(batched["latencyMs"]["requests"], 6);
+    host.settled();
+    assert_eq!(host.counts("counter")["committed"], 600);
+    fails(trip(&host, &["bench", "--function", "none"]), 1, "none");
 }
 
 #[test]

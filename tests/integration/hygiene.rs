@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 
 use serde_json::json;
 
-use crate::harness::{Connection, DEADLINE, Event, Host, Request, Response, Setup, batch, event, until};
+use crate::harness::{
+    Connection, DEADLINE, Event, Host, Request, Response, Setup, batch, event, until,
+};
 
 /// Writes these bytes and reads the answer.
 #[track_caller]

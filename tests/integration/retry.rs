@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Feed, Host, Request, committed, dead, event};
+use crate::harness::{Feed, Host, Request, committed, dead, event, until};
 
 fn host_with_misbehave() -> Host {
     let host = Host::start();
@@ -206,6 +206,33 @@ fn a_retry_that_waits_survives_a_crash_with_its_attempts() {
     host.settled();
     let delivery = host.story(&receipt["seq"])["deliveries"][0].clone();
     assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("committed"), &json!(2)));
+}
+
+#[test]
+fn an_event_that_ends_the_host_again_and_again_is_given_up() {
+    let mut host = Host::start();
+    host.deploy("counter", "counter");
+    let endless = json!({"on": ["misbehave.spin"], "timeout": "15m"});
+    host.deploy_with("f", "misbehave", json!({}), endless);
+    let receipt = host.accept(&event("misbehave.spin"));
+    let mut lives = 1;
+    loop {
+        // What is durable after the start of an attempt proves that the start is durable.
+        let busy = || (host.counts("f")["ready"] == 0).then_some(());
+        until("the attempt to begin", std::thread::yield_now, busy);
+        committed(&host.settle(&event("counter.add").subject("a")));
+        if host.counts("f")["dead"] == 1 {
+            break;
+        }
+        lives += 1;
+        assert!(lives < 8, "it goes on for ever");
+        host = host.crash_and_restart();
+    }
+    assert!(lives > 3, "three starts are allowed for, not {}", lives - 1);
+    let letter = &host.dead_letters("f")[0];
+    assert_eq!(letter["error"]["code"], "invoke.crashed");
+    assert_eq!(letter["seq"], receipt["seq"]);
+    assert_eq!(host.state("counter", Some("a"))["n"], lives);
 }
 
 #[test]
