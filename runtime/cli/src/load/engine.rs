@@ -296,3 +296,6 @@ impl<'a> Engine<'a> {
         connection.register(self.poll.registry(), Token(index)).map_err(Error::Poll)
     }
 }
+
+#[cfg(test)]
+mod tests;
