@@ -162,7 +162,7 @@ impl Maker {
         }
     }
 
-    fn accept(&mut self) -> Record {
+    pub(crate) fn accept(&mut self) -> Record {
         let count = self.rng.below(3) + 1;
         let events = (0..count).map(|_| self.accepted(0)).collect();
         Record::Accept(Accept { at: self.now, entrance: Entrance::Ingress, events })

@@ -259,7 +259,7 @@ impl Up {
         now: u64,
     ) -> Result<Self, OpenError> {
         let disk = sim.boot();
-        let store = Store::open(&disk, &StoreOptions { cache_bytes: 1 << 20 })?;
+        let store = Store::open(&disk, &StoreOptions { cache_bytes: 1 << 20, shrink_from: 0 })?;
         let log_options = LogOptions {
             segment_bytes: LogOptions::SEGMENT_BYTES_MIN,
             free_bytes_min: 0,

@@ -1,18 +1,26 @@
 //! The views against a model, with the power going at any operation.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
-use std::error::Error;
+use triphammer_model::{Seq, Timestamp};
 
-use triphammer_model::Timestamp;
-
+use crate::checkpoint_model::{Maker, Model};
 use crate::checkpoint_sim::{World, small_options};
+use crate::dedup_run::{RunFile, RunMark};
 use crate::error::OpenError;
-use crate::history_columns::HistoryQuery;
+use crate::fold::{Fold, PayloadRef};
+use crate::history_columns::{Columns, HistoryQuery, Outcomes, Types};
+use crate::history_index::{SegmentIndex, Summary, index_name};
+use crate::record::{Location, Stored};
 use crate::retention::Retention;
-use crate::sim::{Faults, Rng};
+use crate::segment_table::SegmentInfo;
+use crate::sim::{Faults, Rng, SimDisk};
 use crate::store::Store;
 use crate::store_file::StoreOptions;
+use crate::store_keys::write_delivery;
+use crate::store_value::row_value;
 
 /// Runs a host for a while, cuts its power or lets an operation fail somewhere on the way, and
 /// compares what the next one finds; several times over.
@@ -224,7 +232,7 @@ fn old_segments_go_by_age_and_their_index_with_them() {
     world.maker.now.0 += 1;
     assert_eq!(step(&mut world).segments_dropped, 1);
     assert_eq!(segments(&world)[0].generation, before[1].generation);
-    let index = crate::history_index::index_name(before[0].generation);
+    let index = index_name(before[0].generation);
     assert!(!world.sim.names().contains(&index));
     world.maker.now.0 += 1_000_000_000;
     step(&mut world);
@@ -261,4 +269,58 @@ fn a_damaged_index_is_made_again() {
         world.check_history(&HistoryQuery { limit: 50, ..HistoryQuery::default() });
         world.check_outcomes();
     }
+}
+
+/// What is on disk must be readable by the next version: a change here is a change of the format,
+/// and needs another version number there.
+#[test]
+fn the_formats_are_what_they_were() {
+    let mut maker = Maker::new(1);
+    let mut model = Model::default();
+    let (mut columns, mut types) = (Columns::default(), Types::default());
+    let (mut outcomes, mut fold) = (Outcomes::default(), Fold::default());
+    let mut next = 1;
+    for n in 0..100 {
+        let record = maker.record(&model);
+        let location = Location { segment: 7, offset: 4096 + n * 100, len: 99 };
+        let stored = Stored { seq: Seq::new(next).unwrap(), location, record };
+        next += stored.record.span();
+        model.apply(stored.seq, &stored.record);
+        columns.note(stored.seq, &stored.record, location);
+        outcomes.note(&stored.record, location);
+        types.note(&stored.record);
+        fold.apply(&stored);
+    }
+    outcomes.sort();
+    let sim = SimDisk::new(1);
+    let disk = sim.boot();
+    let (first, last) = (Seq::FIRST, Seq::new(next - 1));
+    let info = SegmentInfo { generation: 7, first, last, len: 20_000, sealed: true };
+    let summary = Summary::of(&info, &columns, &outcomes, maker.now.ms());
+    SegmentIndex::write(&*disk, summary, &columns, &outcomes, types).unwrap();
+    let mut marks: Vec<RunMark> = model
+        .marks
+        .iter()
+        .map(|(id, hit)| RunMark { id: *id, seq: hit.seq, payload: hit.payload })
+        .collect();
+    marks.sort_by_key(|mark| mark.id);
+    RunFile::write(&*disk, "run", marks.len(), marks.into_iter().map(Ok)).unwrap();
+    let (mut rows, mut key) = (Vec::new(), Vec::new());
+    for (id, row) in &model.rows {
+        write_delivery(&mut key, id.seq, &id.function);
+        rows.extend_from_slice(&key);
+        rows.extend(row_value(&key, row, PayloadRef { location: None, index: 3 }));
+    }
+    let state: BTreeMap<_, _> = fold.state.iter().collect();
+    let short = |bytes: &[u8]| blake3::hash(bytes).to_hex()[..16].to_owned();
+    let found = [
+        short(&sim.contents("0000000007.idx").unwrap()),
+        short(&sim.contents("run").unwrap()),
+        short(&rows),
+        short(format!("{state:?}").as_bytes()),
+    ];
+    assert_eq!(
+        found.join(" "),
+        "93dbb48ed6b2d755 c63ecdd98fe0403f 89ed3a4541d66ca5 0cccfe8249d6e64e"
+    );
 }

@@ -58,6 +58,7 @@ mod store_counters;
 mod store_error;
 mod store_file;
 mod store_keys;
+mod store_shrink;
 mod store_value;
 mod store_view;
 mod writer;

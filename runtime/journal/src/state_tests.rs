@@ -17,6 +17,7 @@ use crate::store_file::StoreOptions;
 use crate::store_keys::Space;
 
 struct Fixture {
+    sim: SimDisk,
     store: Store,
     state: StateStore,
     fold: Fold,
@@ -38,10 +39,11 @@ fn write(name: &str, value: Option<&str>) -> StateWrite {
 
 impl Fixture {
     fn new(cache_bytes: usize) -> Self {
-        let disk: Arc<dyn Disk> = SimDisk::new(1).boot();
+        let sim = SimDisk::new(1);
+        let disk: Arc<dyn Disk> = sim.boot();
         let store = Store::open(&disk, &StoreOptions::default()).unwrap();
         let state = StateStore::new(&store, cache_bytes);
-        Self { store, state, fold: Fold::default(), next: 1 }
+        Self { sim, store, state, fold: Fold::default(), next: 1 }
     }
 
     fn take(&mut self, record: Record) -> Seq {
@@ -278,4 +280,31 @@ fn readers_see_whole_commits_while_checkpoints_come_and_go() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
+}
+
+#[test]
+fn a_checkpoint_that_is_mostly_empty_is_written_anew_at_a_start() {
+    let mut f = Fixture::new(1 << 20);
+    let len = |f: &Fixture| f.sim.contents("checkpoint.redb").unwrap().len();
+    let fresh = len(&f);
+    let value = "x".repeat(2000);
+    for n in 0..1500 {
+        f.commit(&space("f", None), vec![write(&format!("n{n}"), Some(&value))]);
+    }
+    f.commit(&space("g", None), vec![write("kept", Some("v"))]);
+    f.checkpoint();
+    f.wipe("f");
+    f.checkpoint();
+    let (full, host) = (len(&f), f.store.host_id().to_owned());
+    assert!(full > 2 * fresh);
+    for (shrink_from, expect) in [(full + 1, full), (full, fresh), (0, fresh)] {
+        f.sim.kill();
+        let options = StoreOptions { shrink_from: shrink_from as u64, ..StoreOptions::default() };
+        f.store = Store::open(&f.sim.boot(), &options).unwrap();
+        f.state = StateStore::new(&f.store, 0);
+        assert_eq!(len(&f), expect);
+        assert_eq!(f.names(&space("g", None), "", None, 9), "kept=v ");
+        assert_eq!(f.names(&space("f", None), "", None, 9), "");
+        assert_eq!((f.store.host_id(), f.store.position()), (host.as_str(), Some(seq(f.next))));
+    }
 }

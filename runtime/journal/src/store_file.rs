@@ -11,6 +11,7 @@ use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::store_backend::Backend;
 use crate::store_error::StoreError;
+use crate::store_shrink::shrunk;
 use crate::store_value::{seal, unseal};
 
 pub(crate) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -36,18 +37,20 @@ pub(crate) const TOTAL_ACCEPTED: &[u8] = b"";
 
 pub(crate) const FILE: &str = "checkpoint.redb";
 /// Under this name until it has its first rows: a half-made file is never taken for a checkpoint.
-const FILE_NEW: &str = "checkpoint.new";
+pub(crate) const FILE_NEW: &str = "checkpoint.new";
 const VERSION: u32 = 1;
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// What redb may keep in memory, dirty pages included.
     pub cache_bytes: usize,
+    /// A file that is at least so large, and mostly free, is written anew when it is opened.
+    pub shrink_from: u64,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 24 << 20 }
+        Self { cache_bytes: 24 << 20, shrink_from: 64 << 20 }
     }
 }
 
@@ -88,6 +91,10 @@ pub(crate) struct OpenDatabase {
 }
 
 impl OpenDatabase {
+    pub(crate) fn new(db: Database, path: PathBuf) -> Self {
+        Self { db: Some(db), path }
+    }
+
     /// Calls into redb, guarded.
     pub(crate) fn with<T>(
         &self,
@@ -122,7 +129,7 @@ pub(crate) fn open(disk: &dyn Disk, options: &StoreOptions) -> Result<OpenDataba
         }
         make(disk, options)?;
     }
-    Ok(open_again(disk, options)?)
+    Ok(shrunk(disk, options, open_again(disk, options)?)?)
 }
 
 /// Opens the file that was open before.
@@ -137,7 +144,7 @@ pub(crate) fn open_again(
         return Err(StoreError::Damaged { file: path, what: "it is empty" });
     }
     let db = guarded(&path, || open_database(file, options))?;
-    Ok(OpenDatabase { db: Some(db), path })
+    Ok(OpenDatabase::new(db, path))
 }
 
 /// Calls into redb, which trusts what its pages say: broken ones may make it panic instead of
@@ -152,7 +159,7 @@ pub(crate) fn guarded<T>(
     }
 }
 
-fn open_database(
+pub(crate) fn open_database(
     file: Arc<dyn crate::disk::DiskFile>,
     options: &StoreOptions,
 ) -> Result<Database, redb::Error> {
