@@ -17,6 +17,10 @@ use clap::Parser;
 use crate::args::Args;
 use crate::output::Output;
 
+/// Events are allocated on one thread and freed on another, which this one does cheaply.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let mut output = Output::stdout(args.global.json);

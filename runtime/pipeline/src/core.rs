@@ -181,7 +181,9 @@ impl Core {
             return None;
         }
         let slot = inner.queue.next()?;
-        let entry = inner.queue.entry(slot).clone();
+        let event = inner.queue.take_payload(slot);
+        let mut entry = inner.queue.entry(slot).clone();
+        entry.payload.memory = event;
         let function = entry.function;
         let name = inner.queue.function(function).name.clone();
         let active = inner.functions.get(&name).and_then(|f| f.active.clone());
@@ -256,8 +258,8 @@ impl Inner {
         }
         for delivery in &accepted.deliveries {
             let function = self.queue.function_id(&delivery.function);
-            let event = Some(accepted.event.clone());
-            let payload = Payload { memory: event, location: Some(location), index };
+            let memory = Some(Box::new(accepted.event.clone()));
+            let payload = Payload { memory, location: Some(location), index };
             let key = delivery.key.clone();
             let entry = Entry::new((seq, function), key, (at, accepted.hops), payload);
             match &delivery.dead {

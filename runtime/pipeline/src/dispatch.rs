@@ -204,7 +204,7 @@ async fn journal_start(core: &Core, lease: &mut Lease) -> bool {
 /// The event of a delivery: from memory, the log, or the checkpoint, in this order.
 pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, String> {
     if let Some(event) = &payload.memory {
-        return Ok(event.clone());
+        return Ok((**event).clone());
     }
     if let Some(location) = payload.location {
         // A segment that was dropped meanwhile has left what is open in the checkpoint.

@@ -4,7 +4,8 @@
 //! run side by side. Functions with work take turns. Each delivery is in exactly one state, and
 //! the counts are kept with the states, so they are exact and free.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use triphammer_journal::{DeliveryRow, Location, RowStatus};
@@ -23,8 +24,8 @@ pub(crate) struct Entry {
     pub(crate) function: FnId,
     pub(crate) key: Option<OrderingKey>,
     pub(crate) accepted: Timestamp,
-    pub(crate) entered: Timestamp,
-    pub(crate) order: Seq,
+    /// Its place in its lane, where that is not the one it was accepted with.
+    moved: Option<Box<(Timestamp, Seq)>>,
     pub(crate) payload: Payload,
     pub(crate) attempts: u32,
     pub(crate) hops: Hops,
@@ -34,12 +35,14 @@ pub(crate) struct Entry {
     /// It has its place in its lane.
     in_lane: bool,
     state: State,
+    /// When it may run, while it waits.
+    due: Timestamp,
 }
 
 /// Where the event is: in memory while there is room, else in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
-    pub(crate) memory: Option<Event>,
+    pub(crate) memory: Option<Box<Event>>,
     /// None when the checkpoint holds it, the log no longer.
     pub(crate) location: Option<Location>,
     /// Of the event among those of its record.
@@ -50,7 +53,7 @@ pub(crate) struct Payload {
 enum State {
     Ready,
     Running,
-    Waiting(Timestamp),
+    Waiting,
     Blocked,
 }
 
@@ -70,7 +73,8 @@ pub(crate) struct FnQueue {
     runnable: bool,
     concurrency: u32,
     lanes: HashMap<OrderingKey, Lane, RandomState>,
-    ready: VecDeque<Slot>,
+    /// The oldest first.
+    ready: BinaryHeap<Reverse<(Seq, Slot)>>,
     in_ring: bool,
     /// Runs next, and alone.
     exclusive: Option<Slot>,
@@ -121,7 +125,7 @@ impl Queue {
             runnable: false,
             concurrency: 1,
             lanes: HashMap::default(),
-            ready: VecDeque::new(),
+            ready: BinaryHeap::new(),
             in_ring: false,
             exclusive: None,
         });
@@ -211,7 +215,8 @@ impl Queue {
             let id = entry.function;
             let in_lane = entry.in_lane;
             if !in_lane {
-                entry.entered = entry.entered.max(due);
+                let (entered, order) = entry.place();
+                entry.move_to(entered.max(due), order);
             }
             self.function_mut(id).counts.waiting -= 1;
             if in_lane {
@@ -240,7 +245,9 @@ impl Queue {
             if !function.may_run() {
                 continue;
             }
-            let Some(slot) = function.exclusive.or_else(|| function.ready.pop_front()) else {
+            let Some(slot) =
+                function.exclusive.or_else(|| function.ready.pop().map(|Reverse((_, slot))| slot))
+            else {
                 continue;
             };
             function.counts.ready -= 1;
@@ -250,6 +257,13 @@ impl Queue {
             return Some(slot);
         }
         None
+    }
+
+    /// Gives the payload in memory to whoever runs the delivery. What runs again reads it back.
+    pub(crate) fn take_payload(&mut self, slot: Slot) -> Option<Box<Event>> {
+        let event = self.entries[slot].payload.memory.take();
+        self.payload_bytes -= event.as_ref().map_or(0, |event| event.as_bytes().len() as u64);
+        event
     }
 
     /// A running delivery is settled: it leaves, and its lane goes on.
@@ -294,19 +308,19 @@ impl Queue {
     /// Takes out a delivery that does not run.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get(slot)?;
-        let (id, state, order) = (entry.function, entry.state, entry.order);
+        let (id, state, due, order) = (entry.function, entry.state, entry.due, entry.place().1);
         let function = self.function_mut(id);
         match state {
             State::Running => return None,
             State::Ready => {
                 function.counts.ready -= 1;
-                function.ready.retain(|s| *s != slot);
+                function.ready.retain(|Reverse((_, s))| *s != slot);
                 if function.exclusive == Some(slot) {
                     function.exclusive = None;
                 }
             }
             State::Blocked => function.counts.blocked -= 1,
-            State::Waiting(due) => {
+            State::Waiting => {
                 function.counts.waiting -= 1;
                 self.timers.remove(&(due, order, slot));
             }
@@ -324,7 +338,7 @@ impl Queue {
         match self.entries[slot].state {
             State::Ready => Status::Ready,
             State::Running => Status::Running,
-            State::Waiting(_) => Status::Waiting,
+            State::Waiting => Status::Waiting,
             State::Blocked => Status::Blocked,
         }
     }
@@ -332,7 +346,7 @@ impl Queue {
     /// When a waiting delivery may run.
     pub(crate) fn due(&self, slot: Slot) -> Option<Timestamp> {
         match self.entries[slot].state {
-            State::Waiting(due) => Some(due),
+            State::Waiting => Some(self.entries[slot].due),
             _ => None,
         }
     }
@@ -351,8 +365,8 @@ impl Queue {
 
     fn wait(&mut self, slot: Slot, due: Timestamp) {
         let entry = &mut self.entries[slot];
-        entry.state = State::Waiting(due);
-        self.timers.insert((due, entry.order, slot));
+        (entry.state, entry.due) = (State::Waiting, due);
+        self.timers.insert((due, entry.place().1, slot));
         let id = entry.function;
         self.function_mut(id).counts.waiting += 1;
     }
@@ -381,10 +395,10 @@ impl Queue {
     fn make_ready(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot];
         entry.state = State::Ready;
-        let id = entry.function;
+        let (id, order) = (entry.function, entry.place().1);
         let function = self.function_mut(id);
         function.counts.ready += 1;
-        function.ready.push_back(slot);
+        function.ready.push(Reverse((order, slot)));
         self.offer(id);
     }
 
@@ -474,8 +488,7 @@ impl Entry {
             function,
             key,
             accepted,
-            entered: accepted,
-            order: seq,
+            moved: None,
             payload,
             attempts: 0,
             hops,
@@ -483,6 +496,19 @@ impl Entry {
             recovered: false,
             in_lane: false,
             state: State::Blocked,
+            due: Timestamp::default(),
+        }
+    }
+
+    /// When it entered its lane, or will, and the number that decides between equal times.
+    pub(crate) fn place(&self) -> (Timestamp, Seq) {
+        self.moved.as_deref().copied().unwrap_or((self.accepted, self.seq))
+    }
+
+    fn move_to(&mut self, entered: Timestamp, order: Seq) {
+        self.moved = None;
+        if self.place() != (entered, order) {
+            self.moved = Some(Box::new((entered, order)));
         }
     }
 
@@ -490,21 +516,21 @@ impl Entry {
     pub(crate) fn from_row(row: &DeliveryRow, function: FnId, payload: Payload) -> Self {
         let mut entry =
             Self::new((row.id.seq, function), row.key.clone(), (row.accepted, row.hops), payload);
-        entry.entered = row.entered;
-        entry.order = row.order;
+        entry.move_to(row.entered, row.order);
         entry.attempts = row.attempts;
         entry.starts = row.starts;
         entry
     }
 
     pub(crate) fn to_row(&self, name: &FunctionName, status: RowStatus) -> DeliveryRow {
+        let (entered, order) = self.place();
         DeliveryRow {
             id: DeliveryId { seq: self.seq, function: name.clone() },
             key: self.key.clone(),
             hops: self.hops,
             accepted: self.accepted,
-            entered: self.entered,
-            order: self.order,
+            entered,
+            order,
             attempts: self.attempts,
             starts: self.starts,
             status,

@@ -82,6 +82,18 @@ fn a_delayed_delivery_enters_its_lane_when_it_is_due() {
 }
 
 #[test]
+fn the_oldest_is_next_whatever_its_lane() {
+    let mut f = Fixture::new(1);
+    let a1 = f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("b"), 0);
+    assert_eq!(f.next(), Some(1));
+    f.queue.finish(a1);
+    // The lane's second became ready after the other lane's first, and was accepted before it.
+    assert_eq!(f.next(), Some(2));
+}
+
+#[test]
 fn concurrency_is_kept() {
     let mut f = Fixture::new(2);
     let first = f.add(None, 0);

@@ -99,7 +99,7 @@ impl Recovery {
         let queue = &mut self.queue;
         slots.sort_unstable_by_key(|(slot, _)| {
             let entry = queue.entry(*slot);
-            (entry.entered, entry.order, entry.seq)
+            (entry.place(), entry.seq)
         });
         let unclean = self.replayed > 0;
         for (slot, due) in slots {
