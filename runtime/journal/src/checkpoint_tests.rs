@@ -321,6 +321,6 @@ fn the_formats_are_what_they_were() {
     ];
     assert_eq!(
         found.join(" "),
-        "93dbb48ed6b2d755 c63ecdd98fe0403f 89ed3a4541d66ca5 0cccfe8249d6e64e"
+        "93dbb48ed6b2d755 cf19404357b6ab41 89ed3a4541d66ca5 0cccfe8249d6e64e"
     );
 }

@@ -303,7 +303,7 @@ impl History {
 
 impl Part {
     fn note(&mut self, seq: Seq, record: &Record, location: Location) {
-        self.last = seq.get() + record.span() - 1;
+        self.last = self.last.max(seq.get() + record.span() - 1);
         self.at = self.at.max(record.at().ms());
         self.columns.note(seq, record, location);
         self.outcomes.note(record, location);
