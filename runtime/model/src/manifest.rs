@@ -109,7 +109,7 @@ impl Manifest {
             name: member("name").map(read_name).transpose()?,
             on: read_patterns(member("on"))?,
             key: member("key").map(read_key).transpose()?,
-            retry: member("retry").map_or(Ok(RetryPolicy::default()), read_retry)?,
+            retry: member("retry").map_or_else(|| Ok(RetryPolicy::default()), read_retry)?,
             timeout: member("timeout").map_or(Ok(DEFAULT_TIMEOUT), |v| read_timeout(v, limits))?,
             memory_bytes: member("memory")
                 .map_or(Ok(DEFAULT_MEMORY), |v| read_memory(v, limits))?,

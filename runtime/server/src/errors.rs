@@ -130,3 +130,69 @@ fn chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use triphammer_model::FunctionName;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(problem: impl Into<Problem>, status: u16, code: &str, retry_after: Option<&str>) {
+        let problem = problem.into();
+        assert_eq!(problem.code(), code);
+        let response = problem.into_response();
+        assert_eq!(response.status().as_u16(), status, "{code}");
+        let header = response.headers().get("retry-after");
+        assert_eq!(header.map(|value| value.to_str().unwrap()), retry_after, "{code}");
+    }
+
+    fn name() -> FunctionName {
+        "welcome".parse().unwrap()
+    }
+
+    #[test]
+    fn what_passes_says_when_to_try_again() {
+        let retry_after = Duration::from_millis(2500);
+        check(AcceptError::Disk { retry_after }, 503, "journal.disk_full", Some("3"));
+        check(AcceptError::Busy { retry_after }, 503, "journal.behind", Some("3"));
+        check(AcceptError::Stopped, 503, "host.stopping", Some("1"));
+        check(AcceptError::Journal, 503, "journal.failed", Some("1"));
+        check(AcceptError::TooLarge { len: 2, max: 1 }, 413, "event.too_large", None);
+        check(NotReady::Disk, 503, "host.not_ready", Some("5"));
+    }
+
+    #[test]
+    fn changes_that_can_not_be_made_have_their_status() {
+        check(ChangeError::NoFunction(name()), 404, "function.not_found", None);
+        check(ChangeError::NoPrevious(name()), 409, "function.no_previous", None);
+        let waiting = ChangeError::Waiting { function: name(), waiting: 3 };
+        check(waiting, 409, "function.deliveries_wait", None);
+        let key = ChangeError::KeyChange { function: name(), waiting: 3 };
+        check(DeployError::from(key), 409, "function.key_change", None);
+        check(ChangeError::from(AcceptError::Stopped), 503, "host.stopping", Some("1"));
+        check(QueryError::Cursor("x".into()), 400, "query.cursor", None);
+        check(QueryError::Read("gone".into()), 500, "journal.read", None);
+    }
+
+    #[test]
+    fn refused_modules_name_all_that_is_wrong() {
+        let problems = vec!["no `handle`".to_owned(), "imports sockets".to_owned()];
+        let problem = Problem::from(DeployError::from(ModuleError::World { problems }));
+        let json: serde_json::Value = serde_json::from_slice(&problem.to_json()).unwrap();
+        assert_eq!(json["problems"], serde_json::json!(["no `handle`", "imports sockets"]));
+        check(problem, 422, "module.world", None);
+        check(DeployError::from(ModuleError::Core), 422, "module.core", None);
+        let host = ModuleError::Host { message: "no memory".into() };
+        check(DeployError::from(host), 500, "module.host", None);
+        check(DeployError::Weight(10), 400, "deploy.weight_unsupported", None);
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let error = QueryError::Read("a bad checksum".into());
+        assert_eq!(chain(&error), "the journal could not be read: a bad checksum");
+        let same = ChangeError::from(AcceptError::Stopped);
+        assert_eq!(chain(&same), "the host is stopping");
+    }
+}

@@ -1,5 +1,7 @@
 //! Clients that are wrong, too large, too slow, too many, or somebody else's page.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::AsyncWriteExt;
 
 use super::client::{connect, parse, read_all, read_until};
@@ -173,6 +175,27 @@ async fn a_token_is_asked_for() {
     host.send(&event("1")).await.is_problem(401, "http.unauthorized");
     let headers = ["content-type: application/cloudevents+json", "authorization: Bearer s3cret"];
     assert_eq!(host.ask("POST /events", &headers, &event("1")).await.status, 202);
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused() {
+    let host = Host::start("[http]\ncomponent_bytes_max = \"1KiB\"").await;
+    let core = "\0asm\u{1}\0\0\0";
+    let cut_component = "\0asm\r\0\u{1}\0\u{7}";
+    let too_large = "x".repeat(2000);
+    for (body, status, code) in [
+        ("", 422, "module.malformed"),
+        ("not a module", 422, "module.malformed"),
+        (cut_component, 422, "module.malformed"),
+        (core, 422, "module.core"),
+        (too_large.as_str(), 413, "module.too_large"),
+    ] {
+        host.ask("PUT /api/v1/functions/a", &[], body).await.is_problem(status, code);
+    }
+    let dry = format!("triphammer-event: {}", STANDARD.encode(event("1")));
+    host.ask("POST /api/v1/test", &[&dry], core).await.is_problem(422, "module.core");
+    assert_eq!(host.get("/api/v1/functions").await.body, r#"{"functions":[]}"#);
     host.stop().await.unwrap();
 }
 
