@@ -5,7 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 9] = [
+/// Everything under `functions/` and `tests/guests/`.
+pub(crate) const PACKAGES: [&str; 11] = [
+    "bench",
+    "connect",
     "counter",
     "devices",
     "misbehave",

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 pub(crate) use api::{committed, dead, text_reply};
 pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use feed::Feed;
-pub(crate) use guests::{component, root, target_dir};
+pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use wait::{DEADLINE, until};

@@ -1,8 +1,10 @@
 //! Functions as operators see them: uploaded, refused, switched, paused, removed.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Host, Request, committed, component, event};
+use crate::harness::{Host, Request, committed, component, event, root};
 
 /// A component without any export: well-formed, and of another world.
 const OTHER_WORLD: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -78,6 +80,35 @@ fn bad_uploads_say_what_is_wrong_and_the_old_revision_goes_on_serving() {
     let done = committed(&host.settle(&add("a")));
     assert_eq!(done.revision, "r1");
     assert_eq!(host.function("counter")["revisions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_component_that_reaches_for_the_network_is_refused_by_name() {
+    let host = Host::start();
+    let answer = host.upload("connect", component("connect"));
+    answer.problem(422, "module.world");
+    let problems = answer.expect(422)["problems"].to_string();
+    assert!(problems.contains("wasi:sockets"), "{problems}");
+    assert_eq!(host.get("/api/v1/functions")["functions"], json!([]));
+}
+
+#[test]
+fn components_of_released_contracts_are_deployed_and_run() {
+    let host = Host::start();
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("tests/old")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        count += 1;
+        host.upload("bench", fs::read(&path).unwrap()).expect(201);
+        let job = json!({"customer": "c", "amount": 1, "items": []});
+        let receipt = host.settle(&event("bench.event").subject("s").data(job));
+        assert_eq!(committed(&receipt).revision, format!("r{count}"), "{}", path.display());
+        assert_eq!(host.state("bench", Some("s"))["count"], count);
+    }
+    assert!(count > 0, "there is no old component");
 }
 
 #[test]

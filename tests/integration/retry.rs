@@ -92,7 +92,7 @@ fn a_time_that_the_function_asks_for_is_kept() {
 fn a_retry_runs_on_the_revision_that_mends_it() {
     let host = Host::start();
     let slow = json!({"on": ["misbehave.retry"], "key": "subject",
-        "retry": {"attempts": 10, "initial": "400ms", "max": "400ms"}});
+        "retry": {"attempts": 1000, "initial": "400ms", "max": "400ms"}});
     host.deploy_with("f", "misbehave", json!({}), slow.clone());
     let feed = Feed::open(host.address(), "?function=f");
     let receipt = host.accept(&event("misbehave.retry").subject("s"));

@@ -183,3 +183,17 @@ fn devices_raise_one_alarm_and_take_it_back_once() {
     let kept = host.state("devices", Some("boiler"))["device"]["recent"].clone();
     assert_eq!(kept, json!([10.0, 10.0, 10.0]));
 }
+
+#[test]
+fn the_handler_of_the_benchmarks_does_each_thing_once() {
+    let host = Host::start();
+    host.deploy("bench", "bench");
+    let job = json!({"customer": "c-1", "amount": 5, "items": [{"quantity": 2}], "rest": "x"});
+    for count in 1..=3 {
+        committed(&host.settle(&event("bench.event").subject("s").data(job.clone())));
+        let done = host.events("bench.done");
+        assert_eq!(done.len(), count);
+        let expect = json!({"customer": "c-1", "amount": 5, "quantity": 2, "count": count});
+        assert_eq!(done[count - 1]["data"], expect);
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::root;
+use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
 const LAYERS: [(&str, &[&str]); 6] = [
@@ -65,6 +65,25 @@ fn functions_and_guests_depend_on_the_sdk_alone() {
                 depends.iter().filter(|name| !name.starts_with("serde")).collect();
             assert!(rest.is_empty(), "{} depends on {rest:?}", manifest.display());
         }
+    }
+}
+
+#[test]
+fn every_guest_is_deployed_by_a_test() {
+    let tests = root().join("tests/integration");
+    let mut sources = Vec::new();
+    collect(&tests, &mut sources);
+    let all: String =
+        sources.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<Vec<_>>().concat();
+    let mut found = BTreeSet::new();
+    for folder in ["functions", "tests/guests"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            found.insert(entry.unwrap().file_name().into_string().unwrap());
+        }
+    }
+    assert_eq!(found, PACKAGES.map(str::to_owned).into());
+    for package in PACKAGES {
+        assert!(all.contains(&format!("\"{package}\"")), "no test has `{package}`");
     }
 }
 
