@@ -1,5 +1,6 @@
 //! Opens everything in the right order, and ends it in the reverse one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use triphammer_journal::{
     Blobs, CheckpointOptions, CheckpointParts, CheckpointThread, Checkpointer, Dedup, DedupOptions,
-    Disk, FsDisk, History, Log, LogOptions, LogThreads, Retention, StateStore, Store, StoreOptions,
+    Definition, Disk, FsDisk, History, Log, LogOptions, LogThreads, Retention, StateStore, Store,
+    StoreOptions,
 };
-use triphammer_model::{FunctionName, Seq};
+use triphammer_model::{Digest, FunctionName, Seq};
 use triphammer_sandbox::{Sandbox, SandboxOptions};
 
 use crate::clock::Clock;
@@ -58,8 +60,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let log = Log::open(Arc::clone(&disk), LogOptions::default(), store.position())?;
     let Log { appender, durable, reader, writer, preparer, .. } = log;
     let history = History::open(&store, &disk, reader.clone())?;
-    let from = store.position().or(Seq::new(1));
-    for stored in from.into_iter().flat_map(|from| reader.scan(from, None)) {
+    for stored in reader.scan(store.position().unwrap_or(Seq::FIRST), None) {
         let stored = stored?;
         state.replay(&stored);
         dedup.replay(&stored);
@@ -100,6 +101,8 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     );
     let checkpoints = checkpoints.map_err(OpenError::Threads)?;
     let Recovered { queue, definitions, .. } = recovered;
+    let blobs = Blobs::new(&disk);
+    forget_unused(&blobs, definitions.values())?;
     let functions: Functions =
         definitions.into_iter().map(|(name, def)| (name, Function::new(def, None))).collect();
     let table = routes(&functions, 1, &options.limits);
@@ -130,7 +133,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let deployer = Arc::new(Deployer {
         core: Arc::clone(&core),
         sandbox: Arc::clone(&sandbox),
-        blobs: Blobs::new(&disk),
+        blobs,
         changes: tokio::sync::Mutex::new(()),
     });
     runtime.block_on(load_active(&deployer));
@@ -142,6 +145,20 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let engine =
         Engine { core: core_of_engine, runtime, tasks, attempts, checkpoints, threads, failures };
     Ok((core, deployer, engine))
+}
+
+/// Removes components that no revision is made of any more. Before anything can be deployed.
+fn forget_unused<'a>(
+    blobs: &Blobs,
+    definitions: impl Iterator<Item = &'a Definition>,
+) -> Result<(), OpenError> {
+    let used: BTreeSet<Digest> =
+        definitions.flat_map(|def| &def.revisions).map(|revision| revision.digest).collect();
+    let removed = blobs.retain(&used)?;
+    if removed > 0 {
+        tracing::info!(removed, "unused components removed");
+    }
+    Ok(())
 }
 
 fn sandbox_options(options: &Options) -> SandboxOptions {
