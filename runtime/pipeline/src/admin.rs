@@ -8,11 +8,12 @@ use triphammer_model::{DeliveryId, FunctionName, Seq};
 
 use crate::core::{Core, Inner};
 use crate::deploy::Deployer;
+use crate::entry::{DeadLetter, Entry};
 use crate::error::{AcceptError, ChangeError, QueryError};
 use crate::info::{
     DeliveryPage, DeliveryQuery, DeliveryResult, FunctionInfo, Remove, Selection, Status,
 };
-use crate::queue::{DeadLetter, Entry, FnId};
+use crate::queue::FnId;
 use crate::slab::Slot;
 use crate::waiters::News;
 

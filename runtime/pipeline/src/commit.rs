@@ -208,7 +208,8 @@ impl Core {
     ) {
         let entry = inner.queue.entry_mut(lease.slot);
         entry.attempts += u32::from(failure.counted);
-        entry.starts = 0;
+        // Its attempt has ended without ending the host.
+        (entry.starts, entry.recovered) = (0, false);
         inner.queue.retry(lease.slot, due, at);
         inner.queue.function_mut(lease.function).counts.retried += 1;
         inner.totals.retried += 1;

@@ -16,9 +16,10 @@ use triphammer_journal::{
 use triphammer_model::{DeliveryId, FunctionName, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
+use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
 use crate::info::{DeliveryResult, Status};
-use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
+use crate::queue::{FnId, Queue};
 use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
 use crate::route::RouteTable;

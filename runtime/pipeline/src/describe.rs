@@ -4,8 +4,8 @@ use triphammer_journal::RowStatus;
 use triphammer_model::DeliveryId;
 
 use crate::core::Inner;
+use crate::entry::{DeadLetter, Entry};
 use crate::info::{DeliveryInfo, Status};
-use crate::queue::{DeadLetter, Entry};
 use crate::slab::Slot;
 
 impl Inner {

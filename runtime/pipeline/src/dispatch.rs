@@ -15,7 +15,7 @@ use triphammer_sandbox::{Call, Invoked, Sandbox};
 
 use crate::commit::{Attempt, Settled};
 use crate::core::{Core, Lease};
-use crate::queue::Payload;
+use crate::entry::Payload;
 use crate::reads::Reader;
 use crate::settle::AttemptError;
 

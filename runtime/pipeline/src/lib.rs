@@ -16,6 +16,7 @@ mod deploy;
 mod describe;
 mod dispatch;
 mod dry_run;
+mod entry;
 mod error;
 mod feed;
 mod history;

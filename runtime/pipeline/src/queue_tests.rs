@@ -1,5 +1,7 @@
 //! Lanes, turns, timers and counts of the queue.
 
+use triphammer_model::Hops;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp(1000);

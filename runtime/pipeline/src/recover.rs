@@ -11,8 +11,9 @@ use triphammer_journal::{
 };
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
+use crate::entry::{DeadLetter, Entry, Payload};
 use crate::intake::nth;
-use crate::queue::{DeadLetter, Entry, FnId, Payload, Queue};
+use crate::queue::{FnId, Queue};
 use crate::slab::Slot;
 
 /// The queue and the definitions, as they come back.

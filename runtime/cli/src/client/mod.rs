@@ -10,7 +10,7 @@ mod sse;
 pub(crate) mod types;
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -33,6 +33,9 @@ use crate::args::Global;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For an answer that needs no waiting on the host's side.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A connection that was idle for longer is not used again: the host closes one after 30 s, and a
+/// request that meets the closing may have been handled or not.
+const IDLE_MAX: Duration = Duration::from_secs(10);
 /// An answer is read into memory.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
@@ -41,7 +44,8 @@ pub(crate) struct Client {
     base: Base,
     token: Option<String>,
     runtime: Runtime,
-    connection: RefCell<Option<SendRequest<Full<Bytes>>>>,
+    /// The connection, and when it was last used.
+    connection: RefCell<Option<(SendRequest<Full<Bytes>>, Instant)>>,
 }
 
 /// What is asked.
@@ -161,7 +165,9 @@ impl Client {
         loop {
             let kept = self.connection.borrow_mut().take();
             let (mut sender, is_new) = match kept {
-                Some(sender) if !sender.is_closed() => (sender, false),
+                Some((sender, used)) if !sender.is_closed() && used.elapsed() < IDLE_MAX => {
+                    (sender, false)
+                }
                 _ => (self.connect().await?, true),
             };
             if let Err(source) = sender.ready().await {
@@ -172,7 +178,7 @@ impl Client {
             }
             match sender.try_send_request(message).await {
                 Ok(response) => {
-                    self.connection.borrow_mut().replace(sender);
+                    self.connection.borrow_mut().replace((sender, Instant::now()));
                     return Ok(response);
                 }
                 Err(mut failed) => match failed.take_message() {

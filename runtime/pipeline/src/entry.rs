@@ -1,0 +1,116 @@
+//! A delivery as the queue holds it: small, because a million may wait. Knows no lane and no turn.
+
+use triphammer_journal::{DeliveryRow, Location, RowStatus};
+use triphammer_model::{DeliveryId, Event, FunctionName, Hops, OrderingKey, Seq, Timestamp};
+
+use crate::queue::FnId;
+
+/// A delivery that is not settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) seq: Seq,
+    pub(crate) function: FnId,
+    pub(crate) key: Option<OrderingKey>,
+    pub(crate) accepted: Timestamp,
+    /// Its place in its lane, where that is not the one it was accepted with.
+    moved: Option<Box<(Timestamp, Seq)>>,
+    pub(crate) payload: Payload,
+    pub(crate) attempts: u32,
+    pub(crate) hops: Hops,
+    pub(crate) starts: u8,
+    /// Found in the journal at the start: an attempt at it may have killed the host.
+    pub(crate) recovered: bool,
+    /// It has its place in its lane.
+    pub(crate) in_lane: bool,
+    pub(crate) state: State,
+    /// When it may run, while it waits.
+    pub(crate) due: Timestamp,
+}
+
+/// Where the event is: in memory while there is room, else in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    pub(crate) memory: Option<Box<Event>>,
+    /// None when the checkpoint holds it, the log no longer.
+    pub(crate) location: Option<Location>,
+    /// Of the event among those of its record.
+    pub(crate) index: u32,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Ready,
+    Running,
+    Waiting,
+    Blocked,
+}
+
+/// A dead letter: its row, and where its event is.
+#[derive(Clone, Debug)]
+pub(crate) struct DeadLetter {
+    pub(crate) row: DeliveryRow,
+    pub(crate) payload: Payload,
+}
+
+impl Entry {
+    /// A delivery that has just been accepted as `seq`.
+    pub(crate) fn new(
+        (seq, function): (Seq, FnId),
+        key: Option<OrderingKey>,
+        (accepted, hops): (Timestamp, Hops),
+        payload: Payload,
+    ) -> Self {
+        Self {
+            seq,
+            function,
+            key,
+            accepted,
+            moved: None,
+            payload,
+            attempts: 0,
+            hops,
+            starts: 0,
+            recovered: false,
+            in_lane: false,
+            state: State::Blocked,
+            due: Timestamp::default(),
+        }
+    }
+
+    /// When it entered its lane, or will, and the number that decides between equal times.
+    pub(crate) fn place(&self) -> (Timestamp, Seq) {
+        self.moved.as_deref().copied().unwrap_or((self.accepted, self.seq))
+    }
+
+    pub(crate) fn move_to(&mut self, entered: Timestamp, order: Seq) {
+        self.moved = None;
+        if self.place() != (entered, order) {
+            self.moved = Some(Box::new((entered, order)));
+        }
+    }
+
+    /// A delivery from its row, which is not that of a dead letter.
+    pub(crate) fn from_row(row: &DeliveryRow, function: FnId, payload: Payload) -> Self {
+        let mut entry =
+            Self::new((row.id.seq, function), row.key.clone(), (row.accepted, row.hops), payload);
+        entry.move_to(row.entered, row.order);
+        entry.attempts = row.attempts;
+        entry.starts = row.starts;
+        entry
+    }
+
+    pub(crate) fn to_row(&self, name: &FunctionName, status: RowStatus) -> DeliveryRow {
+        let (entered, order) = self.place();
+        DeliveryRow {
+            id: DeliveryId { seq: self.seq, function: name.clone() },
+            key: self.key.clone(),
+            hops: self.hops,
+            accepted: self.accepted,
+            entered,
+            order,
+            attempts: self.attempts,
+            starts: self.starts,
+            status,
+        }
+    }
+}
