@@ -50,7 +50,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { cache_bytes: 24 << 20, shrink_from: 64 << 20 }
+        Self { cache_bytes: 12 << 20, shrink_from: 64 << 20 }
     }
 }
 

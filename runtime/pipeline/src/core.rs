@@ -260,7 +260,7 @@ impl Inner {
         for delivery in &accepted.deliveries {
             let function = self.queue.function_id(&delivery.function);
             let memory = Some(Box::new(accepted.event.clone()));
-            let payload = Payload { memory, location: Some(location), index };
+            let payload = Payload::new(memory, Some(location), index);
             let key = delivery.key.clone();
             let entry = Entry::new((seq, function), key, (at, accepted.hops), payload);
             match &delivery.dead {
@@ -306,7 +306,8 @@ impl Inner {
                 error: Some(error.clone()),
             },
         });
-        let payload = Payload { memory: None, ..entry.payload };
+        let mut payload = entry.payload;
+        payload.memory = None;
         let function = self.queue.function_mut(entry.function);
         function.dead.insert(id.seq, Box::new(DeadLetter { row, payload }));
         function.counts.dead += 1;

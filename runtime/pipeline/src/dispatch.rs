@@ -206,7 +206,7 @@ pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, St
     if let Some(event) = &payload.memory {
         return Ok((**event).clone());
     }
-    if let Some(location) = payload.location {
+    if let Some(location) = payload.location() {
         // A segment that was dropped meanwhile has left what is open in the checkpoint.
         if let Ok(stored) = core.records.read(&core.reader, location)
             && let Some(accepted) = stored.record.events().1.get(payload.index as usize)

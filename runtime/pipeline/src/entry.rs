@@ -12,8 +12,8 @@ pub(crate) struct Entry {
     pub(crate) function: FnId,
     pub(crate) key: Option<OrderingKey>,
     pub(crate) accepted: Timestamp,
-    /// Its place in its lane, where that is not the one it was accepted with.
-    moved: Option<Box<(Timestamp, Seq)>>,
+    /// What most entries never have.
+    moved: Option<Box<Moved>>,
     pub(crate) payload: Payload,
     pub(crate) attempts: u32,
     pub(crate) hops: Hops,
@@ -23,18 +23,39 @@ pub(crate) struct Entry {
     /// It has its place in its lane.
     pub(crate) in_lane: bool,
     pub(crate) state: State,
-    /// When it may run, while it waits.
-    pub(crate) due: Timestamp,
+}
+
+/// A place in the lane that is not the one it was accepted with, and a time to wait for.
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    entered: Timestamp,
+    order: Seq,
+    due: Timestamp,
 }
 
 /// Where the event is: in memory while there is room, else in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     pub(crate) memory: Option<Box<Event>>,
-    /// None when the checkpoint holds it, the log no longer.
-    pub(crate) location: Option<Location>,
+    /// Its record's; a length of 0 says that the checkpoint holds the event, the log no longer.
+    segment: u32,
+    offset: u32,
+    len: u32,
     /// Of the event among those of its record.
     pub(crate) index: u32,
+}
+
+impl Payload {
+    pub(crate) fn new(memory: Option<Box<Event>>, location: Option<Location>, index: u32) -> Self {
+        let Location { segment, offset, len } =
+            location.unwrap_or(Location { segment: 0, offset: 0, len: 0 });
+        Self { memory, segment, offset, len, index }
+    }
+
+    pub(crate) fn location(&self) -> Option<Location> {
+        let Self { segment, offset, len, .. } = *self;
+        (len > 0).then_some(Location { segment, offset, len })
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,20 +94,33 @@ impl Entry {
             recovered: false,
             in_lane: false,
             state: State::Blocked,
-            due: Timestamp::default(),
         }
     }
 
     /// When it entered its lane, or will, and the number that decides between equal times.
     pub(crate) fn place(&self) -> (Timestamp, Seq) {
-        self.moved.as_deref().copied().unwrap_or((self.accepted, self.seq))
+        match &self.moved {
+            Some(moved) => (moved.entered, moved.order),
+            None => (self.accepted, self.seq),
+        }
     }
 
     pub(crate) fn move_to(&mut self, entered: Timestamp, order: Seq) {
-        self.moved = None;
         if self.place() != (entered, order) {
-            self.moved = Some(Box::new((entered, order)));
+            let due = self.due();
+            self.moved = Some(Box::new(Moved { entered, order, due }));
         }
+    }
+
+    /// When it may run.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.moved.as_ref().map_or(self.accepted, |moved| moved.due)
+    }
+
+    pub(crate) fn wait_until(&mut self, due: Timestamp) {
+        let (entered, order) = self.place();
+        self.moved = Some(Box::new(Moved { entered, order, due }));
+        self.state = State::Waiting;
     }
 
     /// A delivery from its row, which is not that of a dead letter.
@@ -112,5 +146,15 @@ impl Entry {
             starts: self.starts,
             status,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_of_them_fit() {
+        assert!(size_of::<Option<Entry>>() <= 80, "{} bytes", size_of::<Option<Entry>>());
     }
 }

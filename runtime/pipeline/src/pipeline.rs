@@ -64,7 +64,7 @@ impl Default for Options {
             dedup_bytes: 256 << 20,
             retention_age: Duration::from_secs(7 * 24 * 3600),
             retention_bytes: 4 << 30,
-            payload_bytes_max: 32 << 20,
+            payload_bytes_max: 16 << 20,
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
         }

@@ -261,7 +261,7 @@ impl Queue {
     /// Takes out a delivery that does not run.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get(slot)?;
-        let (id, state, due, order) = (entry.function, entry.state, entry.due, entry.place().1);
+        let (id, state, due, order) = (entry.function, entry.state, entry.due(), entry.place().1);
         let function = self.function_mut(id);
         match state {
             State::Running => return None,
@@ -299,7 +299,7 @@ impl Queue {
     /// When a waiting delivery may run.
     pub(crate) fn due(&self, slot: Slot) -> Option<Timestamp> {
         match self.entries[slot].state {
-            State::Waiting => Some(self.entries[slot].due),
+            State::Waiting => Some(self.entries[slot].due()),
             _ => None,
         }
     }
@@ -318,7 +318,7 @@ impl Queue {
 
     fn wait(&mut self, slot: Slot, due: Timestamp) {
         let entry = &mut self.entries[slot];
-        (entry.state, entry.due) = (State::Waiting, due);
+        entry.wait_until(due);
         self.timers.insert((due, entry.place().1, slot));
         let id = entry.function;
         self.function_mut(id).counts.waiting += 1;

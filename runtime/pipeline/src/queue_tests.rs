@@ -22,7 +22,7 @@ impl Fixture {
 
     fn add(&mut self, key: Option<&str>, due: u64) -> Slot {
         self.seq += 1;
-        let payload = Payload { memory: None, location: None, index: 0 };
+        let payload = Payload::new(None, None, 0);
         let key = key.map(|k| OrderingKey::new(k).unwrap());
         let seq = Seq::new(self.seq).unwrap();
         let entry = Entry::new((seq, self.function), key, (NOW, Hops(0)), payload);

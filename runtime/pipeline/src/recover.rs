@@ -55,7 +55,7 @@ impl Recovery {
 
     /// A row of the checkpoint.
     pub(crate) fn row(&mut self, row: &DeliveryRow, payload: PayloadRef) {
-        let payload = Payload { memory: None, location: payload.location, index: payload.index };
+        let payload = Payload::new(None, payload.location, payload.index);
         self.set(row, payload);
     }
 
@@ -127,7 +127,7 @@ impl Recovery {
         for (index, accepted) in events.iter().enumerate() {
             let seq = nth(stored.seq, offset as usize + index);
             let location = Some(stored.location);
-            let payload = Payload { memory: None, location, index: index as u32 };
+            let payload = Payload::new(None, location, index as u32);
             self.admit_one(seq, accepted, at, &payload);
         }
     }
