@@ -90,13 +90,15 @@ fn each_key_has_its_own_order_and_state() {
 #[test]
 fn a_function_without_a_key_loses_no_update() {
     const SENDERS: usize = 4;
-    const EACH: usize = 50;
+    const EACH: usize = 25;
     let host = Host::start();
     let patient = json!({"on": ["misbehave.count"], "timeout": "30s"});
     host.deploy_with("count", "misbehave", json!({}), patient);
     let replies: Vec<u64> = thread::scope(|scope| {
         let send = || {
-            let events: Vec<Event> = (0..EACH).map(|_| event("misbehave.count")).collect();
+            // Longer than a turn, so that attempts overlap.
+            let slow = || event("misbehave.count").data(json!({"n": 4_000_000}));
+            let events: Vec<Event> = (0..EACH).map(|_| slow()).collect();
             let receipts = host.settle_all(&events);
             receipts.iter().map(|r| committed(r).reply["data"].as_u64().unwrap()).collect()
         };
@@ -106,6 +108,8 @@ fn a_function_without_a_key_loses_no_update() {
     let distinct: BTreeSet<u64> = replies.iter().copied().collect();
     assert_eq!(distinct, (1..=(SENDERS * EACH) as u64).collect(), "each count was given once");
     assert_eq!(host.state("count", None)["count"], SENDERS * EACH);
+    assert_ne!(host.get("/api/v1/stats")["conflicts"], 0, "the attempts did overlap");
+    assert_eq!(host.counts("count")["retried"], 0, "a conflict is no failed attempt");
 }
 
 fn deploy_late(host: &Host, delay_ms: u64) {

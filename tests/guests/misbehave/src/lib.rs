@@ -35,7 +35,7 @@ fn misbehave(event: Event<Option<Request>>, ctx: &mut Context) -> Outcome {
 fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
     match way {
         "ok" => ok(ctx),
-        "count" => count(ctx),
+        "count" => count(request, ctx),
         "flaky" => flaky(request, ctx),
         "who" => Err(Fault::reject(ctx.idempotency_key())),
         "retry" => Err(Fault::retry("it may pass")),
@@ -85,9 +85,13 @@ fn flaky(request: &Request, ctx: &Context) -> Outcome {
     ok(ctx)
 }
 
-/// Reads, adds and writes; without a key, so that concurrent attempts conflict.
-fn count(ctx: &Context) -> Outcome {
+/// Reads, adds and writes, with `n` steps in between; without a key, so that concurrent attempts
+/// conflict.
+fn count(request: &Request, ctx: &Context) -> Outcome {
     let n = ctx.state().get::<u64>("count")?.unwrap_or(0) + 1;
+    for step in 0..request.n.unwrap_or(0) {
+        std::hint::black_box(step);
+    }
     ctx.state().set("count", &n)?;
     Ok(Some(Reply::json(&n)?))
 }
