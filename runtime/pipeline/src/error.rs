@@ -133,6 +133,8 @@ impl DeployError {
 pub enum QueryError {
     #[error("`{0}` is not a cursor of this listing")]
     Cursor(String),
+    #[error("{0} deliveries are not listed here: each is shown with its event")]
+    Settled(&'static str),
     #[error("the journal could not be read")]
     Read(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -141,6 +143,7 @@ impl QueryError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Cursor(_) => "query.cursor",
+            Self::Settled(_) => "delivery.settled",
             Self::Read(_) => "journal.read",
         }
     }

@@ -85,6 +85,11 @@ impl Status {
         }
     }
 
+    /// Whether nothing more happens to it, unless it is replayed.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Committed | Self::Dropped | Self::Expired)
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }

@@ -64,7 +64,7 @@ impl Default for Options {
             dedup_bytes: 256 << 20,
             retention_age: Duration::from_secs(7 * 24 * 3600),
             retention_bytes: 4 << 30,
-            payload_bytes_max: 16 << 20,
+            payload_bytes_max: 8 << 20,
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
         }
@@ -197,12 +197,17 @@ impl Pipeline {
     }
 
     /// By name.
-    pub fn functions(&self) -> Vec<FunctionInfo> {
-        self.core.function_infos()
+    pub async fn functions(&self) -> Result<Vec<FunctionInfo>, QueryError> {
+        let functions = self.core.function_infos();
+        // What they count must not be taken back by a crash.
+        self.caught_up().await?;
+        Ok(functions)
     }
 
-    pub fn function(&self, name: &FunctionName) -> Option<FunctionInfo> {
-        self.core.function_info(name)
+    pub async fn function(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
+        let function = self.info(name);
+        self.caught_up().await?;
+        function
     }
 
     /// Makes an earlier revision the active one again, or a later one that was not yet.
@@ -326,8 +331,14 @@ impl Pipeline {
         Ok(Replayed { events })
     }
 
-    pub fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, QueryError> {
-        self.core.find_deliveries(query)
+    /// Those that are open or dead. A settled one is found with its event.
+    pub async fn deliveries(&self, query: &DeliveryQuery) -> Result<DeliveryPage, QueryError> {
+        if let Some(status) = query.status.filter(|status| status.is_settled()) {
+            return Err(QueryError::Settled(status.as_str()));
+        }
+        let page = self.core.find_deliveries(query)?;
+        self.caught_up().await?;
+        Ok(page)
     }
 
     /// Reopens dead letters; answers how many.

@@ -74,7 +74,7 @@ impl From<ChangeError> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         let status = match error {
-            QueryError::Cursor(_) => StatusCode::BAD_REQUEST,
+            QueryError::Cursor(_) | QueryError::Settled(_) => StatusCode::BAD_REQUEST,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code(), chain(&error))

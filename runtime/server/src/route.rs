@@ -67,17 +67,17 @@ async fn elsewhere(server: &Server, request: Request<Incoming>) -> Answer {
     let call = Call { server, parts, body, query };
     match segments.as_slice() {
         ["api", "v1", rest @ ..] => api(call, verb, rest).await,
-        _ => at_the_root(call, verb, &segments),
+        _ => at_the_root(call, verb, &segments).await,
     }
 }
 
-fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
+async fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
     use Verb::Get;
     match (segments, verb) {
         ([""], Get) => host::page(call),
         (["healthz"], Get) => host::healthz(call),
         (["readyz"], Get) => host::readyz(call),
-        (["metrics"], Get) => host::metrics(call),
+        (["metrics"], Get) => host::metrics(call).await,
         ([""] | ["healthz"] | ["readyz"] | ["metrics"], _) => Err(allow("GET, HEAD")),
         _ => Err(Problem::no_such_path(call.parts.uri.path())),
     }
@@ -86,8 +86,8 @@ fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
 async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
     use Verb::{Delete, Get, Post, Put};
     match (path, verb) {
-        (["functions"], Get) => functions::list(call),
-        (["functions", name], Get) => functions::show(call, name),
+        (["functions"], Get) => functions::list(call).await,
+        (["functions", name], Get) => functions::show(call, name).await,
         (["functions", name], Put) => functions::deploy(call, name).await,
         (["functions", name], Delete) => functions::remove(call, name).await,
         (["functions", name, "activate"], Post) => functions::activate(call, name).await,
@@ -101,7 +101,7 @@ async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
         (["events", seq], Get) => events::show(call, seq).await,
         (["events", seq, "replay"], Post) => events::replay_one(call, seq).await,
         (["replay"], Post) => events::replay(call).await,
-        (["deliveries"], Get) => deliveries::list(call),
+        (["deliveries"], Get) => deliveries::list(call).await,
         (["deliveries", "redrive"], Post) => deliveries::redrive(call).await,
         (["deliveries", "drop"], Post) => deliveries::give_up(call).await,
         (["stream"], Get) => stream::open(call),

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json};
 use crate::views::DeliveryView;
 
-pub(crate) fn list(mut call: Call<'_>) -> Answer {
+pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let query = DeliveryQuery {
         status: call.query.filled("status").as_deref().map(status).transpose()?,
         function: call.query.parsed("function")?,
@@ -19,7 +19,7 @@ pub(crate) fn list(mut call: Call<'_>) -> Answer {
         cursor: call.query.filled("cursor"),
     };
     call.query.done()?;
-    let page = call.server.pipeline.deliveries(&query)?;
+    let page = call.server.pipeline.deliveries(&query).await?;
     let deliveries: Vec<_> = page.deliveries.into_iter().map(DeliveryView::from).collect();
     route::list("deliveries", &deliveries, page.cursor.as_deref())
 }

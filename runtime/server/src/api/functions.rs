@@ -13,21 +13,20 @@ use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json};
 use crate::views::{DeployedView, FunctionView, StateEntryView};
 
-pub(crate) fn list(call: Call<'_>) -> Answer {
+pub(crate) async fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
     #[derive(Serialize)]
     struct Functions {
         functions: Vec<FunctionView>,
     }
-    let functions = call.server.pipeline.functions().into_iter().map(Into::into).collect();
+    let functions = call.server.pipeline.functions().await?;
+    let functions = functions.into_iter().map(Into::into).collect();
     json(StatusCode::OK, &Functions { functions })
 }
 
-pub(crate) fn show(call: Call<'_>, name: &str) -> Answer {
+pub(crate) async fn show(call: Call<'_>, name: &str) -> Answer {
     call.query.done()?;
-    let name: FunctionName = parse(name)?;
-    let info = call.server.pipeline.function(&name);
-    answer(info.ok_or(ChangeError::NoFunction(name)))
+    answer(call.server.pipeline.function(&parse(name)?).await)
 }
 
 fn answer(result: Result<FunctionInfo, ChangeError>) -> Answer {

@@ -27,10 +27,10 @@ pub(crate) fn readyz(call: Call<'_>) -> Answer {
     Ok(respond(StatusCode::OK, "text/plain; charset=utf-8", b"ready\n".to_vec()))
 }
 
-pub(crate) fn metrics(call: Call<'_>) -> Answer {
+pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     call.query.done()?;
     let pipeline = &call.server.pipeline;
-    let text = metrics::text(&pipeline.stats(), &pipeline.functions());
+    let text = metrics::text(&pipeline.stats(), &pipeline.functions().await?);
     Ok(respond(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()))
 }
 
