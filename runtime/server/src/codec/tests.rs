@@ -1,3 +1,5 @@
+//! The wire formats, each with what it takes and what it refuses.
+
 use super::*;
 
 const BOUNDS: Bounds = Bounds { event_bytes_max: 4096, batch_events_max: 3 };

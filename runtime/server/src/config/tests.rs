@@ -1,3 +1,5 @@
+//! Every setting, by file and by environment, and what is refused.
+
 use super::*;
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {

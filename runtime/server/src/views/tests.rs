@@ -1,3 +1,5 @@
+//! The JSON that users see, member by member.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
