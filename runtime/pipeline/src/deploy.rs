@@ -265,7 +265,14 @@ impl Core {
         definition: Definition,
         active: Option<Arc<Revision>>,
     ) {
-        let function = Function::new(definition, active);
+        let mut function = Function::new(definition, active);
+        if function.active.is_none() {
+            // A pause or a resume does not mend a revision that could not be loaded.
+            let before = inner.functions.get(name);
+            function.broken = before
+                .filter(|before| before.definition.active == function.definition.active)
+                .and_then(|before| before.broken.clone());
+        }
         let (runnable, concurrency) = (function.is_runnable(), function.concurrency());
         inner.functions.insert(name.clone(), function);
         let id = inner.queue.function_id(name);
