@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use triphammer_model::Seq;
@@ -31,6 +32,8 @@ struct Shared {
 struct Waiters {
     by_seq: BTreeMap<(u64, u64), Waker>,
     ticket: u64,
+    /// The writer, while it waits for somebody to wait.
+    lingerer: Option<Thread>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -96,6 +99,21 @@ impl Durable {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Returns at once if somebody waits, otherwise as soon as somebody does, and after `at_most`
+    /// in any case. For one thread.
+    pub(crate) fn linger(&self, at_most: Duration) {
+        {
+            let mut waiters = self.shared.waiters();
+            if !waiters.by_seq.is_empty() {
+                return;
+            }
+            waiters.lingerer = Some(thread::current());
+        }
+        // To wake for no reason only means a smaller batch.
+        thread::park_timeout(at_most);
+        self.shared.waiters().lingerer = None;
     }
 
     /// Wakes exactly those that waited for something up to `position`.
@@ -172,6 +190,11 @@ impl Future for Wait {
             waiters.ticket
         });
         waiters.by_seq.insert((seq, ticket), context.waker().clone());
+        let lingerer = waiters.lingerer.take();
+        drop(waiters);
+        if let Some(writer) = lingerer {
+            writer.unpark();
+        }
         self.ticket = Some(ticket);
         Poll::Pending
     }
@@ -297,6 +320,23 @@ mod tests {
         assert_eq!(follower.changed().await.unwrap(), 4);
         durable.fail(failure());
         assert!(follower.changed().await.is_err());
+    }
+
+    #[test]
+    fn a_wait_ends_the_lingering() {
+        let long = Duration::from_secs(3600);
+        let durable = Durable::new(0);
+        let writer = thread::spawn({
+            let durable = durable.clone();
+            move || durable.linger(long)
+        });
+        let count = Arc::<Count>::default();
+        let mut wait = durable.wait(seq(1));
+        assert!(poll_once(&mut wait, &count).is_pending());
+        writer.join().unwrap();
+        // Somebody waits already.
+        durable.linger(long);
+        assert!(durable.shared.waiters().lingerer.is_none());
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The one writer of the log: takes all that waits, writes it in one piece, syncs once, and says
 //! so. Knows nothing of records.
 //!
-//! It has no timer. While a batch is being synced the next one gathers, so the size of the batches
-//! follows from the load and from the disk. It is a step function: a thread drives it in
-//! production, the test itself in a simulation.
+//! While a batch is being synced the next one gathers, so the size of the batches follows from the
+//! load and from the disk. What nobody waits for gathers for [`LINGER`]. It is a step function: a
+//! thread drives it in production, the test itself in a simulation.
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +16,10 @@ use crate::log_queue::{Queue, Written};
 use crate::log_stats::Counters;
 use crate::segment_pool::SegmentPool;
 use crate::segment_table::{Segment, SegmentTable};
+
+/// How long records may wait for the disk that nobody waits for, as when a backlog is worked off.
+/// A crash repeats the attempts of that time; a follower of the log hears of it that much later.
+const LINGER: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
 pub struct Writer {
@@ -134,6 +138,9 @@ impl Writer {
     /// Until everything is written and stopping was asked, or the log has failed.
     pub(crate) fn run(mut self) {
         while self.queue.wait_for_work() {
+            if !self.queue.is_stopping() {
+                self.durable.linger(LINGER);
+            }
             match self.step() {
                 Step::Wrote | Step::Idle => {}
                 Step::NeedsSegment => {
