@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -38,15 +38,20 @@ fn run(url: Option<&str>, dir: Option<&Path>, args: &[&str]) -> Ran {
     if let Some(dir) = dir {
         command.current_dir(dir);
     }
-    let output = command.output().unwrap();
-    Ran {
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ran::of(&mut command)
 }
 
 impl Ran {
+    /// Runs a command to its end.
+    pub(super) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// It ended with this status.
     #[track_caller]
     pub(crate) fn expect(self, status: i32) -> Self {

@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     /// Kept until the last host that uses it is gone.
     _scratch: Option<TempDir>,
     settings: Vec<(String, String)>,
+    config: Option<PathBuf>,
     listen: String,
 }
 
@@ -47,13 +48,18 @@ impl Setup {
         let scratch = tempfile::tempdir().unwrap();
         let data = scratch.path().join("data");
         let listen = "127.0.0.1:0".to_owned();
-        Self { data, _scratch: Some(scratch), settings: Vec::new(), listen }
+        Self { data, _scratch: Some(scratch), settings: Vec::new(), config: None, listen }
     }
 
     /// A setting as the environment gives it: `TRIPHAMMER_` and `name`.
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self.settings.push((format!("TRIPHAMMER_{name}"), value.to_owned()));
         self
+    }
+
+    /// A file of settings. The data directory and the address stay the test's own.
+    pub(crate) fn config(self, file: impl Into<PathBuf>) -> Self {
+        Self { config: Some(file.into()), ..self }
     }
 
     pub(crate) fn data(self, data: impl Into<PathBuf>) -> Self {
@@ -99,6 +105,7 @@ impl Setup {
     fn spawn(self) -> Host {
         let mut command = trip_command();
         command.args(["up", "--listen", &self.listen, "--data"]).arg(&self.data);
+        command.args(self.config.iter().flat_map(|file| ["--config".as_ref(), file.as_os_str()]));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
@@ -170,6 +177,7 @@ impl Host {
             data: PathBuf::new(),
             _scratch: None,
             settings: Vec::new(),
+            config: None,
             listen: String::new(),
         };
         std::mem::replace(&mut self.setup, none)
@@ -233,12 +241,17 @@ impl Drop for Host {
 /// `trip`, with nothing of the environment that is a setting of hosts.
 pub(super) fn trip_command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trip"));
+    remove_settings(&mut command);
+    command
+}
+
+/// Takes what is a setting of hosts out of a command's environment.
+pub(super) fn remove_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TRIPHAMMER_") {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// Keeps what comes, line by line, until the process ends.

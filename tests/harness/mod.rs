@@ -3,6 +3,7 @@
 
 mod api;
 mod cli;
+mod documents;
 mod feed;
 mod guests;
 mod host;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 pub(crate) use api::{committed, dead, text_reply};
 pub(crate) use cli::{Ran, Running, trip, trip_in};
+pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
 pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};

@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod data_directory;
 mod deploy;
+mod docs;
 mod feed;
 mod hot_swap;
 mod hygiene;
