@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use triphammer_model::{
-    DeliveryId, ErrorInfo, Event, EventParts, FunctionName, Hops, OrderingKey, RevisionId, Seq,
-    StateWrite, Timestamp,
+    DeliveryId, ErrorInfo, Event, EventParts, FunctionName, Hops, OrderingKey, Priority,
+    RevisionId, Seq, StateWrite, Timestamp,
 };
 
 use crate::dedup::Hit;
 use crate::record::{
-    Accept, Accepted, DedupEntry, Definition, DeliveryRow, Entrance, NewDelivery, Outcome, Record,
-    RowChange, RowStatus, Settle,
+    Accept, Accepted, DedupEntry, Definition, DeliveryRow, DropReason, Entrance, NewDelivery,
+    Outcome, Record, RowChange, RowStatus, Settle,
 };
 use crate::sim::Rng;
 use crate::store_keys::Space;
@@ -66,9 +66,10 @@ impl Model {
 
     fn settle(&mut self, seq: Seq, settle: &Settle) {
         match &settle.outcome {
-            Outcome::Committed { writes, .. } => {
-                self.committed += 1;
+            Outcome::Committed { writes, also, .. } => {
+                self.committed += 1 + also.len() as u64;
                 self.rows.remove(&settle.id);
+                also.iter().for_each(|(id, _)| drop(self.rows.remove(id)));
                 let space = Space::new(settle.id.function.clone(), settle.key.clone());
                 for write in writes {
                     let at = (space.clone(), write.name.clone());
@@ -78,7 +79,7 @@ impl Model {
                     }
                 }
             }
-            Outcome::Retry { row, .. } | Outcome::Dead { row } => {
+            Outcome::Retry { row, .. } | Outcome::Dead { row, .. } => {
                 self.rows.insert(row.id.clone(), row.clone());
             }
         }
@@ -101,6 +102,9 @@ impl Model {
                 order: seq,
                 attempts: 0,
                 starts: 0,
+                priority: delivery.priority,
+                expires: delivery.expires,
+                name: delivery.name.clone(),
                 status: match &delivery.dead {
                     None => RowStatus::Due(due),
                     Some(error) => RowStatus::Dead { at, error: error.clone() },
@@ -149,7 +153,7 @@ impl Maker {
             }
             90..94 => {
                 let ids = self.some_rows(model).into_iter().map(|row| row.id).collect();
-                Record::Drop { at, ids }
+                Record::Drop { at, why: DropReason::Operator, ids }
             }
             94..97 => {
                 let definition = Definition {
@@ -186,7 +190,10 @@ impl Maker {
         let deliveries = (0..functions).map(|n| NewDelivery {
             function: function(n),
             key: key(self.rng.next()),
+            priority: Priority::of(self.rng.below(10) as u32),
             due: self.rng.chance(20).then(|| Timestamp(self.now.0 + self.rng.below(10_000))),
+            expires: self.rng.chance(10).then(|| Timestamp(self.now.0 + self.rng.below(10_000))),
+            name: self.rng.chance(10).then(|| "timer".to_owned()),
             dead: self.rng.chance(10).then(error),
         });
         Accepted {
@@ -221,11 +228,16 @@ impl Maker {
                 let due = Timestamp(self.now.0 + self.rng.below(10_000));
                 Outcome::Retry { error: error(), row: failed(RowStatus::Due(due)) }
             }
-            1 => Outcome::Dead { row: failed(RowStatus::Dead { at: self.now, error: error() }) },
+            1 => Outcome::Dead {
+                row: failed(RowStatus::Dead { at: self.now, error: error() }),
+                raised: (0..self.rng.below(2)).map(|_| self.accepted(0)).collect(),
+            },
             _ => Outcome::Committed {
                 writes: self.writes(),
                 emitted: (0..self.rng.below(3)).map(|_| self.accepted(row.hops.0 + 1)).collect(),
                 reply: None,
+                also: self.others(model, &row).into_iter().map(|row| (row.id, 1)).collect(),
+                cancelled: Vec::new(),
             },
         };
         Some(Record::Settle(Box::new(Settle {
@@ -241,6 +253,12 @@ impl Maker {
         })))
     }
 
+    fn others(&mut self, model: &Model, but: &DeliveryRow) -> Vec<DeliveryRow> {
+        let mut rows = if self.rng.chance(10) { self.some_rows(model) } else { Vec::new() };
+        rows.retain(|row| row.id != but.id && row.id.function == but.id.function);
+        rows
+    }
+
     fn writes(&mut self) -> Vec<StateWrite> {
         let mut names: Vec<u64> = (0..self.rng.below(4)).map(|_| self.rng.below(40)).collect();
         names.sort_unstable();
@@ -251,7 +269,11 @@ impl Maker {
         };
         names
             .into_iter()
-            .map(|n| StateWrite { name: format!("n{n}"), value: value(&mut self.rng) })
+            .map(|n| StateWrite {
+                name: format!("n{n}"),
+                value: value(&mut self.rng),
+                ttl_ms: None,
+            })
             .collect()
     }
 }

@@ -238,7 +238,15 @@ impl World {
             let outcomes = self.up.parts.history.outcomes(*seq).unwrap();
             let outcomes: Vec<_> = outcomes.iter().map(|stored| stored.seq).collect();
             let tells = |record: &Record| match record {
-                Record::Settle(settle) => settle.id.seq == *seq,
+                Record::Settle(settle) => {
+                    let more = match &settle.outcome {
+                        Outcome::Committed { also, cancelled, .. } => {
+                            also.iter().map(|(id, _)| id).chain(cancelled).collect()
+                        }
+                        _ => Vec::new(),
+                    };
+                    settle.id.seq == *seq || more.iter().any(|id| id.seq == *seq)
+                }
                 Record::Rows { rows, .. } => rows.iter().any(|row| row.id.seq == *seq),
                 Record::Drop { ids, .. } => ids.iter().any(|id| id.seq == *seq),
                 _ => false,
@@ -307,8 +315,12 @@ impl Up {
         };
         match &stored.record {
             Record::Settle(settle) => match &settle.outcome {
-                Outcome::Committed { .. } => drop(self.rows.remove(&settle.id)),
-                Outcome::Retry { row, .. } | Outcome::Dead { row } => {
+                Outcome::Committed { also, cancelled, .. } => {
+                    drop(self.rows.remove(&settle.id));
+                    also.iter().for_each(|(id, _)| drop(self.rows.remove(id)));
+                    cancelled.iter().for_each(|id| drop(self.rows.remove(id)));
+                }
+                Outcome::Retry { row, .. } | Outcome::Dead { row, .. } => {
                     let payload = known(&self.rows, &row.id);
                     self.rows.insert(row.id.clone(), (row.clone(), payload));
                 }

@@ -321,6 +321,6 @@ fn the_formats_are_what_they_were() {
     ];
     assert_eq!(
         found.join(" "),
-        "93dbb48ed6b2d755 cf19404357b6ab41 89ed3a4541d66ca5 0cccfe8249d6e64e"
+        "27d33d6431f31935 3c6cf8e0ba5897ff 45080e3d9366ce64 3e8149382f3748bf"
     );
 }

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use triphammer_model::{DeliveryId, Digest, ErrorInfo, Hops};
+use triphammer_model::{DeliveryId, Digest, ErrorInfo, Hops, Priority};
 
 use crate::codec::{Decoder, Encoder};
 use crate::codec_record::decode_revision;
 use crate::error::CodecError;
-use crate::record::{Definition, DeliveryRow, Pause, RevisionDef, RowStatus};
+use crate::record::{
+    Canary, Definition, DeliveryRow, NewDelivery, OpenBreaker, Pause, RevisionDef, RowStatus,
+};
 
 type Decoded<T> = Result<T, CodecError>;
 
@@ -30,6 +32,54 @@ pub(crate) fn decode_error(d: &mut Decoder<'_>) -> Decoded<ErrorInfo> {
     Ok(ErrorInfo { code: d.string()?, message: d.string()? })
 }
 
+const HAS_DUE: u8 = 1;
+const HAS_EXPIRY: u8 = 1 << 1;
+const HAS_NAME: u8 = 1 << 2;
+const IS_DEAD: u8 = 1 << 3;
+/// The priority, in the four bits above.
+const PRIORITY_SHIFT: u8 = 4;
+
+pub(crate) fn encode_delivery(e: &mut Encoder, delivery: &NewDelivery) {
+    e.function(&delivery.function);
+    e.key(delivery.key.as_ref());
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    e.byte(
+        flag(delivery.due.is_some(), HAS_DUE)
+            | flag(delivery.expires.is_some(), HAS_EXPIRY)
+            | flag(delivery.name.is_some(), HAS_NAME)
+            | flag(delivery.dead.is_some(), IS_DEAD)
+            | delivery.priority.get() << PRIORITY_SHIFT,
+    );
+    delivery.due.into_iter().for_each(|due| e.time(due));
+    delivery.expires.into_iter().for_each(|expires| e.time(expires));
+    delivery.name.iter().for_each(|name| e.text(name));
+    delivery.dead.iter().for_each(|error| encode_error(e, error));
+}
+
+pub(crate) fn decode_delivery(d: &mut Decoder<'_>) -> Decoded<NewDelivery> {
+    let (function, key) = (d.function()?, d.key()?);
+    let flags = d.byte()?;
+    let has = |flag: u8| flags & flag != 0;
+    Ok(NewDelivery {
+        function,
+        key,
+        priority: priority(d, flags >> PRIORITY_SHIFT)?,
+        due: if has(HAS_DUE) { Some(d.time()?) } else { None },
+        expires: if has(HAS_EXPIRY) { Some(d.time()?) } else { None },
+        name: if has(HAS_NAME) { Some(d.string()?) } else { None },
+        dead: if has(IS_DEAD) { Some(decode_error(d)?) } else { None },
+    })
+}
+
+fn priority(d: &Decoder<'_>, number: u8) -> Decoded<Priority> {
+    let number = u32::from(number);
+    if number > Priority::MAX {
+        d.expected("priority before this")
+    } else {
+        Ok(Priority::of(number))
+    }
+}
+
 pub(crate) fn encode_row(e: &mut Encoder, row: &DeliveryRow) {
     encode_delivery_id(e, &row.id);
     e.key(row.key.as_ref());
@@ -39,6 +89,9 @@ pub(crate) fn encode_row(e: &mut Encoder, row: &DeliveryRow) {
     e.seq(row.order);
     e.varint(u64::from(row.attempts));
     e.byte(row.starts);
+    e.byte(row.priority.get());
+    e.option(row.expires, Encoder::time);
+    e.option(row.name.as_ref(), |e, name| e.text(name));
     match &row.status {
         RowStatus::Due(time) => {
             e.byte(0);
@@ -62,6 +115,12 @@ pub(crate) fn decode_row(d: &mut Decoder<'_>) -> Decoded<DeliveryRow> {
         order: d.seq()?,
         attempts: d.number()?,
         starts: d.byte()?,
+        priority: {
+            let number = d.byte()?;
+            priority(d, number)?
+        },
+        expires: d.option(Decoder::time)?,
+        name: d.option(Decoder::string)?,
         status: if d.flag()? {
             RowStatus::Dead { at: d.time()?, error: decode_error(d)? }
         } else {
@@ -79,6 +138,17 @@ pub(crate) fn encode_definition(e: &mut Encoder, definition: &Definition) {
         e.time(pause.at);
         e.text(&pause.reason);
     });
+    e.option(definition.canary, |e, canary| {
+        e.varint(u64::from(canary.revision.get()));
+        e.byte(canary.weight);
+        e.time(canary.since);
+        e.byte(canary.failures_max);
+    });
+    e.option(definition.breaker, |e, breaker| {
+        e.time(breaker.since);
+        e.time(breaker.probe);
+        e.varint(u64::from(breaker.failures));
+    });
     e.byte(u8::from(definition.deleted));
 }
 
@@ -89,6 +159,17 @@ pub(crate) fn decode_definition(d: &mut Decoder<'_>) -> Decoded<Definition> {
         previous: d.option(decode_revision)?,
         revision_last: d.number()?,
         paused: d.option(|d| Ok(Pause { at: d.time()?, reason: d.string()? }))?,
+        canary: d.option(|d| {
+            Ok(Canary {
+                revision: decode_revision(d)?,
+                weight: d.byte()?,
+                since: d.time()?,
+                failures_max: d.byte()?,
+            })
+        })?,
+        breaker: d.option(|d| {
+            Ok(OpenBreaker { since: d.time()?, probe: d.time()?, failures: d.number()? })
+        })?,
         deleted: d.flag()?,
     })
 }

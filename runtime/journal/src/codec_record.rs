@@ -7,12 +7,12 @@ use triphammer_model::{Event, Hops, LogLevel, LogLine, Reply, RevisionId, StateW
 
 use crate::codec::{Decoder, Encoder};
 use crate::codec_parts::{
-    decode_definition, decode_delivery_id, decode_error, decode_row, encode_definition,
-    encode_delivery_id, encode_error, encode_row,
+    decode_definition, decode_delivery, decode_delivery_id, decode_error, decode_row,
+    encode_definition, encode_delivery, encode_delivery_id, encode_error, encode_row,
 };
 use crate::error::CodecError;
 use crate::record::{
-    Accept, Accepted, Body, DedupEntry, Entrance, NewDelivery, Outcome, Record, RowChange, Settle,
+    Accept, Accepted, Body, DedupEntry, DropReason, Entrance, Outcome, Record, RowChange, Settle,
 };
 
 const ACCEPT: u8 = 1;
@@ -86,11 +86,12 @@ fn room(record: &Record) -> usize {
             let logs: usize = settle.logs.iter().map(|line| line.message.len() + 8).sum();
             let key = settle.key.as_ref().map_or(0, |key| key.as_str().len());
             let outcome = match &settle.outcome {
-                Outcome::Committed { writes, emitted, reply } => {
+                Outcome::Committed { writes, emitted, reply, also, cancelled } => {
                     let write =
                         |w: &StateWrite| w.name.len() + w.value.as_ref().map_or(0, Bytes::len) + 16;
                     let reply = reply.as_ref().map_or(0, |r| r.content_type.len() + r.data.len());
-                    writes.iter().map(write).sum::<usize>() + events(emitted) + reply
+                    let ids = (also.len() + cancelled.len()) * 32;
+                    writes.iter().map(write).sum::<usize>() + events(emitted) + reply + ids
                 }
                 Outcome::Retry { .. } | Outcome::Dead { .. } => 512,
             };
@@ -124,9 +125,10 @@ fn encode(e: &mut Encoder, record: &Record) {
             });
             e.list(rows, encode_row);
         }
-        Record::Drop { at, ids } => {
+        Record::Drop { at, why, ids } => {
             e.byte(DROP);
             e.time(*at);
+            e.byte(drop_reason_byte(*why));
             e.list(ids, encode_delivery_id);
         }
         Record::Define { at, name, definition } => {
@@ -157,7 +159,11 @@ fn decode(d: &mut Decoder<'_>) -> Decoded<Record> {
             why: if d.flag()? { RowChange::Started } else { RowChange::Redriven },
             rows: d.list(decode_row)?,
         },
-        DROP => Record::Drop { at: d.time()?, ids: d.list(decode_delivery_id)? },
+        DROP => Record::Drop {
+            at: d.time()?,
+            why: decode_drop_reason(d)?,
+            ids: d.list(decode_delivery_id)?,
+        },
         DEFINE => {
             Record::Define { at: d.time()?, name: d.function()?, definition: decode_definition(d)? }
         }
@@ -198,12 +204,7 @@ fn encode_accepted(e: &mut Encoder, accepted: &Accepted) {
         e.raw(&dedup.id);
         e.raw(&dedup.payload.to_le_bytes());
     });
-    e.list(&accepted.deliveries, |e, delivery| {
-        e.function(&delivery.function);
-        e.key(delivery.key.as_ref());
-        e.option(delivery.due, Encoder::time);
-        e.option(delivery.dead.as_ref(), encode_error);
-    });
+    e.list(&accepted.deliveries, encode_delivery);
 }
 
 fn decode_accepted(d: &mut Decoder<'_>) -> Decoded<Accepted> {
@@ -216,14 +217,7 @@ fn decode_accepted(d: &mut Decoder<'_>) -> Decoded<Accepted> {
         dedup: d.option(|d| {
             Ok(DedupEntry { id: d.array()?, payload: u64::from_le_bytes(d.array()?) })
         })?,
-        deliveries: d.list(|d| {
-            Ok(NewDelivery {
-                function: d.function()?,
-                key: d.key()?,
-                due: d.option(Decoder::time)?,
-                dead: d.option(decode_error)?,
-            })
-        })?,
+        deliveries: d.list(decode_delivery)?,
     })
 }
 
@@ -246,26 +240,29 @@ fn encode_settle(e: &mut Encoder, settle: &Settle) {
     });
     e.varint(u64::from(settle.logs_left_out));
     match &settle.outcome {
-        Outcome::Committed { writes, emitted, reply } => {
+        Outcome::Committed { writes, emitted, reply, also, cancelled } => {
             e.byte(0);
-            e.list(writes, |e, write| {
-                e.text(&write.name);
-                e.option(write.value.as_ref(), |e, value| e.bytes(value));
-            });
+            e.list(writes, encode_write);
             e.list(emitted, encode_accepted);
             e.option(reply.as_ref(), |e, reply| {
                 e.text(&reply.content_type);
                 e.bytes(&reply.data);
             });
+            e.list(also, |e, (id, attempt)| {
+                encode_delivery_id(e, id);
+                e.varint(u64::from(*attempt));
+            });
+            e.list(cancelled, encode_delivery_id);
         }
         Outcome::Retry { error, row } => {
             e.byte(1);
             encode_error(e, error);
             encode_row(e, row);
         }
-        Outcome::Dead { row } => {
+        Outcome::Dead { row, raised } => {
             e.byte(2);
             encode_row(e, row);
+            e.list(raised, encode_accepted);
         }
     }
 }
@@ -287,14 +284,62 @@ fn decode_settle(d: &mut Decoder<'_>) -> Decoded<Settle> {
 fn decode_outcome(d: &mut Decoder<'_>) -> Decoded<Outcome> {
     Ok(match d.byte()? {
         0 => Outcome::Committed {
-            writes: d
-                .list(|d| Ok(StateWrite { name: d.string()?, value: d.option(Decoder::bytes)? }))?,
+            writes: d.list(decode_write)?,
             emitted: d.list(decode_accepted)?,
             reply: d.option(|d| Ok(Reply { content_type: d.string()?, data: d.bytes()? }))?,
+            also: d.list(|d| Ok((decode_delivery_id(d)?, d.number()?)))?,
+            cancelled: d.list(decode_delivery_id)?,
         },
         1 => Outcome::Retry { error: decode_error(d)?, row: decode_row(d)? },
-        2 => Outcome::Dead { row: decode_row(d)? },
+        2 => Outcome::Dead { row: decode_row(d)?, raised: d.list(decode_accepted)? },
         _ => return d.expected("outcome before this"),
+    })
+}
+
+fn encode_write(e: &mut Encoder, write: &StateWrite) {
+    e.text(&write.name);
+    e.byte(u8::from(write.value.is_some()) + u8::from(write.ttl_ms.is_some()));
+    if let Some(value) = &write.value {
+        e.bytes(value);
+        write.ttl_ms.into_iter().for_each(|ttl_ms| e.varint(ttl_ms));
+    }
+}
+
+fn decode_write(d: &mut Decoder<'_>) -> Decoded<StateWrite> {
+    let name = d.string()?;
+    let kind = d.byte()?;
+    if kind > 2 {
+        return d.expected("kind of write before this");
+    }
+    Ok(StateWrite {
+        name,
+        value: if kind > 0 { Some(d.bytes()?) } else { None },
+        ttl_ms: if kind == 2 { Some(d.varint()?) } else { None },
+    })
+}
+
+fn drop_reason_byte(why: DropReason) -> u8 {
+    match why {
+        DropReason::Operator => 0,
+        DropReason::Removed => 1,
+        DropReason::Expired => 2,
+        DropReason::Debounced => 3,
+        DropReason::RateLimited => 4,
+        DropReason::Cancelled => 5,
+        DropReason::Missed => 6,
+    }
+}
+
+fn decode_drop_reason(d: &mut Decoder<'_>) -> Decoded<DropReason> {
+    Ok(match d.byte()? {
+        0 => DropReason::Operator,
+        1 => DropReason::Removed,
+        2 => DropReason::Expired,
+        3 => DropReason::Debounced,
+        4 => DropReason::RateLimited,
+        5 => DropReason::Cancelled,
+        6 => DropReason::Missed,
+        _ => return d.expected("reason of a drop before this"),
     })
 }
 

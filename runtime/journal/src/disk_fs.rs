@@ -14,7 +14,7 @@ use crate::error::OpenError;
 /// The file that names the version of everything else in the directory.
 const FORMAT: &str = "FORMAT";
 const FORMAT_NEW: &str = "FORMAT.new";
-const FORMAT_TEXT: &str = "triphammer data 1\n";
+const FORMAT_TEXT: &str = "triphammer data 2\n";
 const LOCK: &str = "LOCK";
 
 /// Holds the directory's lock for as long as it lives.
@@ -227,12 +227,12 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_and_says_what_to_do() {
-        for found in ["triphammer data 2\n", "", "\u{7}junk"] {
+        for found in ["triphammer data 1\n", "", "\u{7}junk"] {
             let dir = tempfile::tempdir().unwrap();
             fs::write(dir.path().join(FORMAT), found).unwrap();
             let error = FsDisk::open(dir.path()).unwrap_err();
             assert_eq!(error.code(), "journal.version");
-            assert!(error.to_string().contains("triphammer data 1"), "{error}");
+            assert!(error.to_string().contains("triphammer data 2"), "{error}");
         }
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("0000000001.seg"), "").unwrap();

@@ -112,12 +112,18 @@ impl Fold {
 
     fn settle(&mut self, stored: &Stored, settle: &Settle) {
         match &settle.outcome {
-            Outcome::Committed { writes, emitted, .. } => {
+            Outcome::Committed { writes, emitted, also, cancelled, .. } => {
                 self.finish(&settle.id);
+                also.iter().for_each(|(id, _)| self.finish(id));
+                cancelled.iter().for_each(|id| self.finish(id));
                 self.write(&settle.id.function, settle.key.as_ref(), writes, stored.seq);
                 self.accept(stored, settle.at, emitted);
             }
-            Outcome::Retry { row, .. } | Outcome::Dead { row } => self.change(row),
+            Outcome::Retry { row, .. } => self.change(row),
+            Outcome::Dead { row, raised } => {
+                self.change(row);
+                self.accept(stored, settle.at, raised);
+            }
         }
     }
 
@@ -208,6 +214,9 @@ pub(crate) fn new_rows(
             order: seq,
             attempts: 0,
             starts: 0,
+            priority: delivery.priority,
+            expires: delivery.expires,
+            name: delivery.name.clone(),
             status: match &delivery.dead {
                 Some(error) => RowStatus::Dead { at, error: error.clone() },
                 None => RowStatus::Due(due),
@@ -219,7 +228,7 @@ pub(crate) fn new_rows(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Accept, Entrance, NewDelivery};
+    use crate::record::{Accept, DropReason, Entrance, NewDelivery};
     use bytes::Bytes;
     use triphammer_model::{Event, EventParts, Hops, RevisionId};
 
@@ -235,12 +244,7 @@ mod tests {
             ty: "t".into(),
             ..EventParts::default()
         });
-        let deliveries = ["f", "g"].map(|f| NewDelivery {
-            function: f.parse().unwrap(),
-            key: None,
-            due: None,
-            dead: None,
-        });
+        let deliveries = ["f", "g"].map(|f| NewDelivery::new(f.parse().unwrap(), None));
         let accepted = Accepted {
             event: event.unwrap(),
             hops: Hops(0),
@@ -252,7 +256,7 @@ mod tests {
     }
 
     fn commit(seq: u64, of: u64, value: Option<&'static str>) -> Stored {
-        let write = StateWrite { name: "n".into(), value: value.map(Bytes::from) };
+        let write = StateWrite { name: "n".into(), value: value.map(Bytes::from), ttl_ms: None };
         let function: FunctionName = "f".parse().unwrap();
         stored(
             seq,
@@ -269,9 +273,15 @@ mod tests {
                     writes: vec![write],
                     emitted: Vec::new(),
                     reply: None,
+                    also: Vec::new(),
+                    cancelled: Vec::new(),
                 },
             })),
         )
+    }
+
+    fn drop(id: DeliveryId) -> Record {
+        Record::Drop { at: Timestamp(3), why: DropReason::Operator, ids: vec![id] }
     }
 
     #[test]
@@ -282,7 +292,7 @@ mod tests {
             fold.apply(&commit(2 * n + 2, 2 * n + 1, Some("value")));
             let id =
                 DeliveryId { seq: Seq::new(2 * n + 1).unwrap(), function: "g".parse().unwrap() };
-            fold.apply(&stored(2 * n + 3, Record::Drop { at: Timestamp(3), ids: vec![id] }));
+            fold.apply(&stored(2 * n + 3, drop(id)));
         }
         assert!(fold.rows.is_empty());
         assert_eq!(fold.state.len(), 1);

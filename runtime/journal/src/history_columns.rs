@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use triphammer_model::{Seq, Timestamp, TypePattern};
 
-use crate::record::{Location, Record};
+use crate::record::{Location, Outcome, Record};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +159,13 @@ impl Outcomes {
             self.len.push(location.len);
         };
         match record {
-            Record::Settle(settle) => push(settle.id.seq),
+            Record::Settle(settle) => {
+                push(settle.id.seq);
+                if let Outcome::Committed { also, cancelled, .. } = &settle.outcome {
+                    also.iter().for_each(|(id, _)| push(id.seq));
+                    cancelled.iter().for_each(|id| push(id.seq));
+                }
+            }
             Record::Rows { rows, .. } => rows.iter().for_each(|row| push(row.id.seq)),
             Record::Drop { ids, .. } => ids.iter().for_each(|id| push(id.seq)),
             Record::Accept(_) | Record::Define { .. } | Record::WipeState { .. } => {}

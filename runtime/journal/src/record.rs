@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use triphammer_model::{
-    DeliveryId, Digest, ErrorInfo, Event, FunctionName, Hops, LogLine, OrderingKey, Reply,
-    RevisionId, Seq, StateWrite, Timestamp,
+    DeliveryId, Digest, ErrorInfo, Event, FunctionName, Hops, LogLine, OrderingKey, Priority,
+    Reply, RevisionId, Seq, StateWrite, Timestamp,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -26,9 +26,10 @@ pub enum Record {
         why: RowChange,
         rows: Vec<DeliveryRow>,
     },
-    /// Deliveries that were given up: dropped by an operator, or with their function.
+    /// Deliveries that were given up.
     Drop {
         at: Timestamp,
+        why: DropReason,
         ids: Vec<DeliveryId>,
     },
     /// A function's definition, whole.
@@ -50,6 +51,40 @@ pub enum RowChange {
     Redriven,
     /// The start of an attempt at a delivery that an unclean stop interrupted.
     Started,
+}
+
+/// Why deliveries were given up.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum DropReason {
+    /// By an operator.
+    Operator,
+    /// With its function.
+    Removed,
+    /// Its event's `expirytime` had passed, or a dead letter's time.
+    Expired,
+    /// A later delivery of the same key came within the function's `debounce`.
+    Debounced,
+    /// The function's `rateLimit` was used up.
+    RateLimited,
+    /// A timer that its function cancelled, or set again.
+    Cancelled,
+    /// A schedule's slot that passed while the host was down.
+    Missed,
+}
+
+impl DropReason {
+    /// Stable and public.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Operator => "drop.operator",
+            Self::Removed => "drop.removed",
+            Self::Expired => "drop.expired",
+            Self::Debounced => "drop.debounced",
+            Self::RateLimited => "drop.rate_limited",
+            Self::Cancelled => "drop.cancelled",
+            Self::Missed => "drop.missed",
+        }
+    }
 }
 
 /// Events taken in together, all or none.
@@ -91,10 +126,24 @@ pub struct DedupEntry {
 pub struct NewDelivery {
     pub function: FunctionName,
     pub key: Option<OrderingKey>,
+    pub priority: Priority,
     /// Not before this time; at once when none.
     pub due: Option<Timestamp>,
+    /// Given up when it has not begun to run by then.
+    pub expires: Option<Timestamp>,
+    /// At most one open delivery of a name is kept for each function and key: what sets a timer
+    /// again, or debounces, drops the one before.
+    pub name: Option<String>,
     /// A dead letter from the beginning, such as one without its ordering key.
     pub dead: Option<ErrorInfo>,
+}
+
+impl NewDelivery {
+    /// To be run at once, with the usual priority.
+    pub fn new(function: FunctionName, key: Option<OrderingKey>) -> Self {
+        let priority = Priority::default();
+        Self { function, key, priority, due: None, expires: None, name: None, dead: None }
+    }
 }
 
 /// A delivery that is not settled, or dead: all that is needed to run it, the event apart.
@@ -111,6 +160,10 @@ pub struct DeliveryRow {
     pub attempts: u32,
     /// Starts since an unclean stop that have had no outcome.
     pub starts: u8,
+    pub priority: Priority,
+    pub expires: Option<Timestamp>,
+    /// See [`NewDelivery::name`].
+    pub name: Option<String>,
     pub status: RowStatus,
 }
 
@@ -145,15 +198,18 @@ pub enum Outcome {
         writes: Vec<StateWrite>,
         emitted: Vec<Accepted>,
         reply: Option<Reply>,
+        /// The other deliveries of a batch, with the number of the attempt of each.
+        also: Vec<(DeliveryId, u32)>,
+        /// Timers that it cancelled, or set again.
+        cancelled: Vec<DeliveryId>,
     },
     /// To be tried again: `row.status` says when.
-    Retry {
-        error: ErrorInfo,
-        row: DeliveryRow,
-    },
+    Retry { error: ErrorInfo, row: DeliveryRow },
     /// `row.status` is dead.
     Dead {
         row: DeliveryRow,
+        /// The host's event about it, if it raises one.
+        raised: Vec<Accepted>,
     },
 }
 
@@ -168,6 +224,10 @@ pub struct Definition {
     /// The number of the newest revision there has ever been; numbers never start again.
     pub revision_last: u32,
     pub paused: Option<Pause>,
+    /// A revision that gets a part of the deliveries, before it gets them all.
+    pub canary: Option<Canary>,
+    /// Opened by failures, and not closed again.
+    pub breaker: Option<OpenBreaker>,
     /// Deleted: only `revision_last` is of interest.
     pub deleted: bool,
 }
@@ -181,6 +241,25 @@ pub struct RevisionDef {
     pub manifest: String,
     pub config: BTreeMap<String, String>,
     pub created: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Canary {
+    pub revision: RevisionId,
+    /// Percent of the ordering keys, or of the deliveries of a function without: 1 to 99.
+    pub weight: u8,
+    pub since: Timestamp,
+    /// Given up when more of its attempts fail, in percent.
+    pub failures_max: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpenBreaker {
+    pub since: Timestamp,
+    /// When one delivery is tried.
+    pub probe: Timestamp,
+    /// Failed attempts in a row.
+    pub failures: u32,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -208,7 +287,8 @@ impl Record {
             Self::Accept(accept) => accept.events.len(),
             Self::Settle(settle) => match &settle.outcome {
                 Outcome::Committed { emitted, .. } => emitted.len() + 1,
-                Outcome::Retry { .. } | Outcome::Dead { .. } => 1,
+                Outcome::Dead { raised, .. } => raised.len() + 1,
+                Outcome::Retry { .. } => 1,
             },
             _ => 1,
         };
@@ -222,7 +302,8 @@ impl Record {
             Self::Accept(accept) => (0, &accept.events),
             Self::Settle(settle) => match &settle.outcome {
                 Outcome::Committed { emitted, .. } => (1, emitted),
-                Outcome::Retry { .. } | Outcome::Dead { .. } => (0, &[]),
+                Outcome::Dead { raised, .. } => (1, raised),
+                Outcome::Retry { .. } => (0, &[]),
             },
             _ => (0, &[]),
         }

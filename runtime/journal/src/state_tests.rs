@@ -34,7 +34,11 @@ fn space(function: &str, key: Option<&str>) -> Space {
 }
 
 fn write(name: &str, value: Option<&str>) -> StateWrite {
-    StateWrite { name: name.into(), value: value.map(|v| Bytes::copy_from_slice(v.as_bytes())) }
+    StateWrite {
+        name: name.into(),
+        value: value.map(|v| Bytes::copy_from_slice(v.as_bytes())),
+        ttl_ms: None,
+    }
 }
 
 impl Fixture {
@@ -65,7 +69,13 @@ impl Fixture {
             at: Timestamp(0),
             logs: Vec::new(),
             logs_left_out: 0,
-            outcome: Outcome::Committed { writes, emitted: Vec::new(), reply: None },
+            outcome: Outcome::Committed {
+                writes,
+                emitted: Vec::new(),
+                reply: None,
+                also: Vec::new(),
+                cancelled: Vec::new(),
+            },
         })))
     }
 

@@ -42,8 +42,12 @@ impl Counters {
             Record::Settle(settle) => {
                 let counters = self.of(&settle.id.function);
                 counters.attempts += 1;
-                match settle.outcome {
-                    Outcome::Committed { .. } => counters.committed += 1,
+                match &settle.outcome {
+                    Outcome::Committed { also, cancelled, .. } => {
+                        counters.committed += 1 + also.len() as u64;
+                        counters.attempts += also.len() as u64;
+                        counters.dropped += cancelled.len() as u64;
+                    }
                     Outcome::Retry { .. } => counters.retried += 1,
                     Outcome::Dead { .. } => counters.dead += 1,
                 }

@@ -8,12 +8,12 @@ mod generate;
 use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
-    Accept, Accepted, Body, DedupEntry, Definition, DeliveryRow, Entrance, NewDelivery, Outcome,
-    Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
+    Accept, Accepted, Body, Canary, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
+    NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
-    DeliveryId, Digest, ErrorInfo, Event, EventParts, Hops, LogLevel, LogLine, OrderingKey, Reply,
-    RevisionId, Seq, StateWrite, Timestamp,
+    DeliveryId, Digest, ErrorInfo, Event, EventParts, Hops, LogLevel, LogLine, OrderingKey,
+    Priority, Reply, RevisionId, Seq, StateWrite, Timestamp,
 };
 
 #[test]
@@ -91,7 +91,10 @@ fn accepted() -> Accepted {
         deliveries: vec![NewDelivery {
             function: name("f"),
             key: Some(OrderingKey::new("k").unwrap()),
+            priority: Priority::of(7),
             due: Some(Timestamp(5)),
+            expires: Some(Timestamp(6)),
+            name: Some("n".into()),
             dead: Some(error()),
         }],
     }
@@ -107,6 +110,9 @@ fn row(status: RowStatus) -> DeliveryRow {
         order: Seq::new(4).unwrap(),
         attempts: 5,
         starts: 6,
+        priority: Priority::of(9),
+        expires: Some(Timestamp(7)),
+        name: None,
         status,
     }
 }
@@ -114,11 +120,14 @@ fn row(status: RowStatus) -> DeliveryRow {
 fn settle() -> Record {
     settled(Outcome::Committed {
         writes: vec![
-            StateWrite { name: "a".into(), value: Some(Bytes::from_static(b"v")) },
-            StateWrite { name: "b".into(), value: None },
+            StateWrite { name: "a".into(), value: Some(Bytes::from_static(b"v")), ttl_ms: None },
+            StateWrite { name: "b".into(), value: None, ttl_ms: None },
+            StateWrite { name: "c".into(), value: Some(Bytes::new()), ttl_ms: Some(3) },
         ],
         emitted: vec![accepted()],
         reply: Some(Reply { content_type: "c".into(), data: Bytes::from_static(b"r") }),
+        also: vec![(id(), 2)],
+        cancelled: vec![id()],
     })
 }
 
@@ -150,6 +159,13 @@ fn definition() -> Definition {
         previous: None,
         revision_last: 3,
         paused: Some(Pause { at: Timestamp(4), reason: "p".into() }),
+        canary: Some(Canary {
+            revision: RevisionId::new(2).unwrap(),
+            weight: 10,
+            since: Timestamp(5),
+            failures_max: 20,
+        }),
+        breaker: Some(OpenBreaker { since: Timestamp(6), probe: Timestamp(7), failures: 8 }),
         deleted: false,
     }
 }
@@ -167,9 +183,9 @@ const ACCEPTED: &str = "
     2e 01000000 03000000 04000000 04000000 04000000 04000000 04000000 04000000 06000000
     07010000 31 2f73 74 7b7d
     02 01 dddddddddddddddddddddddddddddddd 0807060504030201
-    01 0166 01016b 0105 01 0165 016d";
+    01 0166 01016b 7f 05 06 016e 0165 016d";
 const SETTLED: &str = "02 ac02 0166 01016b 01 07 8001 8101 01 03016c 09";
-const ROW: &str = "ac02 0166 00 01 02 03 04 05 06";
+const ROW: &str = "ac02 0166 00 01 02 03 04 05 06 09 0107 00";
 
 #[test]
 fn the_format_is_pinned() {
@@ -178,24 +194,31 @@ fn the_format_is_pinned() {
     pinned(&accept(Entrance::Hook("h".into()), vec![]), "01 01 01 0168 00");
     pinned(&accept(Entrance::Function(name("f")), vec![]), "01 01 02 0166 00");
     pinned(&accept(Entrance::Host, vec![]), "01 01 03 00");
-    let committed = format!("{SETTLED} 00 02 0161 01 0176 0162 00 01 {ACCEPTED} 01 0163 0172");
+    let committed = format!(
+        "{SETTLED} 00 03 0161 01 0176 0162 00 0163 02 00 03 01 {ACCEPTED} 01 0163 0172
+        01 ac02 0166 02 01 ac02 0166"
+    );
     pinned(&settle(), &committed);
     let due = row(RowStatus::Due(Timestamp(8)));
     let dead = row(RowStatus::Dead { at: Timestamp(8), error: error() });
     let retry = Outcome::Retry { error: error(), row: due.clone() };
     pinned(&settled(retry), &format!("{SETTLED} 01 0165 016d {ROW} 00 08"));
-    let gave_up = Outcome::Dead { row: dead.clone() };
-    pinned(&settled(gave_up), &format!("{SETTLED} 02 {ROW} 01 08 0165 016d"));
+    let gave_up = Outcome::Dead { row: dead.clone(), raised: vec![accepted()] };
+    pinned(&settled(gave_up), &format!("{SETTLED} 02 {ROW} 01 08 0165 016d 01 {ACCEPTED}"));
     let at = Timestamp(1);
     let rows = Record::Rows { at, why: RowChange::Redriven, rows: vec![due, dead] };
     pinned(&rows, &format!("03 01 00 02 {ROW} 00 08 {ROW} 01 08 0165 016d"));
     let started = Record::Rows { at, why: RowChange::Started, rows: vec![] };
     pinned(&started, "03 01 01 00");
-    pinned(&Record::Drop { at, ids: vec![id()] }, "04 01 01 ac02 0166");
+    let why = DropReason::Debounced;
+    pinned(&Record::Drop { at, why, ids: vec![id()] }, "04 01 03 01 ac02 0166");
     let digest = "bb".repeat(32);
     pinned(
         &Record::Define { at, name: name("f"), definition: definition() },
-        &format!("05 01 0166 01 01 {digest} c801 027b7d 01 016e 0176 01 0101 00 03 01 04 0170 00"),
+        &format!(
+            "05 01 0166 01 01 {digest} c801 027b7d 01 016e 0176 01 0101 00 03 01 04 0170
+            01 02 0a 05 14 01 06 07 08 00"
+        ),
     );
     pinned(&Record::WipeState { at, function: name("f") }, "06 01 0166");
 }

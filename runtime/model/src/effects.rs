@@ -11,6 +11,8 @@ pub struct Effects {
     pub writes: Vec<StateWrite>,
     /// In the order in which they were emitted.
     pub emits: Vec<NewEvent>,
+    /// In the order in which they were asked for: the last of each name holds.
+    pub timers: Vec<TimerChange>,
     pub reply: Option<Reply>,
 }
 
@@ -19,6 +21,25 @@ pub struct Effects {
 pub struct StateWrite {
     pub name: String,
     pub value: Option<Bytes>,
+    /// Gone this many milliseconds after the commit; never when none.
+    pub ttl_ms: Option<u64>,
+}
+
+/// A timer of the function, under the ordering key of the delivery that sets it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TimerChange {
+    /// Setting it again puts the new one in the place of the old.
+    pub name: String,
+    /// The event that the function gets when it has come due; none cancels the timer.
+    pub set: Option<TimerEvent>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TimerEvent {
+    /// `id` and `source` are empty: the host makes them.
+    pub parts: EventParts,
+    /// Milliseconds from the commit.
+    pub after_ms: u64,
 }
 
 /// Something that an attempt read of committed state, own writes left out.

@@ -9,16 +9,23 @@ mod event;
 mod ids;
 mod limits;
 mod manifest;
+mod manifest_flow;
+mod manifest_read;
 mod pattern;
 mod text;
 mod time;
 
 pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
-pub use effects::{Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite};
+pub use effects::{
+    Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite, TimerChange, TimerEvent,
+};
 pub use event::{Event, EventParts, ExtensionValue, InvalidEvent, is_json_media_type};
 pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};
+pub use manifest_flow::{
+    Batch, Breaker, DeadLetterPolicy, Debounce, Missed, Priority, Rate, Schedule,
+};
 pub use pattern::{InvalidPattern, TypePattern};
 pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
 pub use time::Timestamp;

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ids::FunctionName;
 use crate::limits::Limits;
+use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate, Schedule};
+use crate::manifest_read::{Members, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
-use crate::text::{bytes_text, duration_text, parse_bytes, parse_duration};
+use crate::text::{bytes_text, duration_text};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
@@ -20,9 +21,20 @@ pub struct Manifest {
     pub on: Vec<TypePattern>,
     pub key: Option<KeySource>,
     pub retry: RetryPolicy,
+    pub dead_letter: DeadLetterPolicy,
     pub timeout: Duration,
     pub memory_bytes: u64,
+    /// Attempts at the same time.
     pub concurrency: u32,
+    /// Of them with the same ordering key. More than one gives up the order within a key.
+    pub key_concurrency: u32,
+    pub priority: Priority,
+    pub rate_limit: Option<Rate>,
+    pub throttle: Option<Rate>,
+    pub debounce: Option<Debounce>,
+    pub batch: Option<Batch>,
+    pub breaker: Option<Breaker>,
+    pub schedules: Vec<Schedule>,
 }
 
 /// Where an event's ordering key is found.
@@ -43,6 +55,8 @@ pub struct RetryPolicy {
     pub initial: Duration,
     pub factor: f64,
     pub max: Duration,
+    /// Since it was accepted, or came due: no attempt begins that would be older.
+    pub age: Option<Duration>,
 }
 
 /// Why a manifest is refused: the member, and the rule.
@@ -54,32 +68,42 @@ pub struct InvalidManifest {
     pub rule: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRetry {
-    attempts: Option<u32>,
-    initial: Option<String>,
-    factor: Option<f64>,
-    max: Option<String>,
-}
-
-const MEMBERS: [&str; 10] = [
+/// Known and enforced.
+const MEMBERS: [&str; 16] = [
     "name",
     "on",
-    "filter",
     "key",
     "retry",
+    "deadLetter",
     "timeout",
     "memory",
     "concurrency",
+    "keyConcurrency",
     "priority",
+    "rateLimit",
+    "throttle",
+    "debounce",
     "batch",
+    "breaker",
+    "schedule",
 ];
-const UNSUPPORTED: [&str; 3] = ["filter", "priority", "batch"];
-const PATTERNS_MAX: usize = 64;
-const MEMORY_BYTES_MIN: u64 = 1 << 20;
+/// Known, and not enforced by this version.
+const UNSUPPORTED: [&str; 11] = [
+    "filter",
+    "retry.age",
+    "deadLetter",
+    "keyConcurrency",
+    "priority",
+    "rateLimit",
+    "throttle",
+    "debounce",
+    "batch",
+    "breaker",
+    "schedule",
+];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
+const SCHEDULES_MAX: usize = 16;
 
 impl Manifest {
     /// The longest manifest, in bytes.
@@ -95,48 +119,92 @@ impl Manifest {
             return Err(invalid("", "must be a JSON object"));
         };
         for name in members.keys() {
+            if UNSUPPORTED.contains(&name.as_str()) {
+                return Err(unsupported(name));
+            }
             if !MEMBERS.contains(&name.as_str()) {
                 return Err(invalid(name, format!("is not known; known are {}", known())));
             }
-            if UNSUPPORTED.contains(&name.as_str()) {
-                let rule = "is not enforced by this version, so it is refused".to_owned();
-                let code = "manifest.unsupported";
-                return Err(InvalidManifest { code, member: name.clone(), rule });
-            }
         }
-        let member = |name: &str| members.get(name).filter(|v| !v.is_null());
-        Ok(Self {
-            name: member("name").map(read_name).transpose()?,
-            on: read_patterns(member("on"))?,
-            key: member("key").map(read_key).transpose()?,
-            retry: member("retry").map_or_else(|| Ok(RetryPolicy::default()), read_retry)?,
-            timeout: member("timeout").map_or(Ok(DEFAULT_TIMEOUT), |v| read_timeout(v, limits))?,
-            memory_bytes: member("memory")
-                .map_or(Ok(DEFAULT_MEMORY), |v| read_memory(v, limits))?,
-            concurrency: member("concurrency").map_or(Ok(16), read_concurrency)?,
-        })
+        Self::read(&Members::new("", &members), limits)
+    }
+
+    fn read(members: &Members<'_>, limits: &Limits) -> Result<Self, InvalidManifest> {
+        let manifest = Self {
+            name: members
+                .text("name")?
+                .map(|text| {
+                    text.parse().map_err(|e| invalid("name", format!("is not a name: {e}")))
+                })
+                .transpose()?,
+            on: read_patterns(members.get("on"))?,
+            key: members.text("key")?.map(read_key).transpose()?,
+            retry: members.object("retry", RetryPolicy::read)?.unwrap_or_default(),
+            dead_letter: members.object("deadLetter", DeadLetterPolicy::read)?.unwrap_or_default(),
+            timeout: members
+                .duration("timeout", Duration::from_millis(1)..=limits.timeout_max)?
+                .unwrap_or(DEFAULT_TIMEOUT),
+            memory_bytes: read_memory(members, limits)?.unwrap_or(DEFAULT_MEMORY),
+            concurrency: members.number("concurrency", 1..=CONCURRENCY_MAX)?.unwrap_or(16),
+            key_concurrency: members.number("keyConcurrency", 1..=CONCURRENCY_MAX)?.unwrap_or(1),
+            priority: members
+                .number("priority", 0..=9)?
+                .map_or_else(Priority::default, Priority::of),
+            rate_limit: members.object("rateLimit", Rate::read)?,
+            throttle: members.object("throttle", Rate::read)?,
+            debounce: members.object("debounce", Debounce::read)?,
+            batch: members.object("batch", Batch::read)?,
+            breaker: members.object("breaker", Breaker::read)?,
+            schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
+        };
+        manifest.check_together()?;
+        Ok(manifest)
+    }
+
+    /// What no member can tell alone.
+    fn check_together(&self) -> Result<(), InvalidManifest> {
+        if self.key_concurrency > 1 && self.key.is_none() {
+            return Err(invalid("keyConcurrency", "needs a `key`"));
+        }
+        if self.dead_letter.halts && self.key.is_none() {
+            return Err(invalid(
+                "deadLetter.lane",
+                "`halt` needs a `key`: without one there is no lane",
+            ));
+        }
+        if self.dead_letter.halts && self.key_concurrency > 1 {
+            return Err(invalid("deadLetter.lane", "`halt` needs a `keyConcurrency` of 1"));
+        }
+        Ok(())
     }
 
     /// Every member written out, defaults included.
     pub fn to_json(&self) -> Value {
         let mut value = json!({
             "on": self.on.iter().map(TypePattern::as_str).collect::<Vec<_>>(),
-            "retry": {
-                "attempts": self.retry.attempts,
-                "initial": duration_text(self.retry.initial),
-                "factor": self.retry.factor,
-                "max": duration_text(self.retry.max),
-            },
+            "retry": self.retry.to_json(),
             "timeout": duration_text(self.timeout),
             "memory": bytes_text(self.memory_bytes),
             "concurrency": self.concurrency,
         });
-        if let Some(name) = &self.name {
-            value["name"] = name.as_str().into();
-        }
-        if let Some(key) = &self.key {
-            value["key"] = key.to_text().into();
-        }
+        let mut set = |name: &str, member: Option<Value>| {
+            if let Some(member) = member {
+                value[name] = member;
+            }
+        };
+        set("name", self.name.as_ref().map(|name| name.as_str().into()));
+        set("key", self.key.as_ref().map(|key| key.to_text().into()));
+        set("deadLetter", self.dead_letter.to_json());
+        set("keyConcurrency", (self.key_concurrency > 1).then(|| self.key_concurrency.into()));
+        let priority = self.priority != Priority::default();
+        set("priority", priority.then(|| self.priority.get().into()));
+        set("rateLimit", self.rate_limit.as_ref().map(Rate::to_json));
+        set("throttle", self.throttle.as_ref().map(Rate::to_json));
+        set("debounce", self.debounce.as_ref().map(Debounce::to_json));
+        set("batch", self.batch.as_ref().map(Batch::to_json));
+        set("breaker", self.breaker.as_ref().map(Breaker::to_json));
+        let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
+        set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
         value
     }
 
@@ -170,11 +238,45 @@ impl Default for RetryPolicy {
             initial: Duration::from_millis(500),
             factor: 2.0,
             max: Duration::from_secs(300),
+            age: None,
         }
     }
 }
 
 impl RetryPolicy {
+    fn read(members: &Members<'_>) -> Result<Self, InvalidManifest> {
+        members.only(&["attempts", "initial", "factor", "max", "age"])?;
+        let default = Self::default();
+        let any = Duration::ZERO..=Duration::MAX;
+        let policy = Self {
+            attempts: members.number("attempts", 1..=ATTEMPTS_MAX)?.unwrap_or(default.attempts),
+            initial: members.duration("initial", any.clone())?.unwrap_or(default.initial),
+            factor: members.float("factor", 1.0..=100.0)?.unwrap_or(default.factor),
+            max: members.duration("max", any)?.unwrap_or(default.max),
+            age: members.duration("age", Duration::from_secs(1)..=Duration::MAX)?,
+        };
+        if policy.age.is_some() && UNSUPPORTED.contains(&"retry.age") {
+            return Err(unsupported("retry.age"));
+        }
+        if policy.initial > policy.max {
+            return Err(invalid("retry.initial", "must not be more than retry.max"));
+        }
+        Ok(policy)
+    }
+
+    fn to_json(self) -> Value {
+        let mut value = json!({
+            "attempts": self.attempts,
+            "initial": duration_text(self.initial),
+            "factor": self.factor,
+            "max": duration_text(self.max),
+        });
+        if let Some(age) = self.age {
+            value["age"] = duration_text(age).into();
+        }
+        value
+    }
+
     /// The longest wait after failure number `retry`, counted from 0.
     pub fn ceiling(&self, retry: u32) -> Duration {
         let factor = self.factor.powi(i32::try_from(retry).unwrap_or(i32::MAX));
@@ -201,109 +303,14 @@ fn known() -> String {
     MEMBERS.iter().filter(|m| !UNSUPPORTED.contains(m)).copied().collect::<Vec<_>>().join(", ")
 }
 
-fn invalid(member: &str, rule: impl Into<String>) -> InvalidManifest {
+fn unsupported(member: &str) -> InvalidManifest {
+    let rule = "is not enforced by this version, so it is refused".to_owned();
+    InvalidManifest { code: "manifest.unsupported", member: member.to_owned(), rule }
+}
+
+pub(crate) fn invalid(member: &str, rule: impl Into<String>) -> InvalidManifest {
     let member: String = member.chars().take(64).collect();
     InvalidManifest { code: "manifest.invalid", member, rule: rule.into() }
-}
-
-fn text<'a>(member: &str, value: &'a Value) -> Result<&'a str, InvalidManifest> {
-    value.as_str().ok_or_else(|| invalid(member, "must be a string"))
-}
-
-fn read_name(value: &Value) -> Result<FunctionName, InvalidManifest> {
-    text("name", value)?.parse().map_err(|e| invalid("name", format!("is not a name: {e}")))
-}
-
-fn read_patterns(value: Option<&Value>) -> Result<Vec<TypePattern>, InvalidManifest> {
-    let values = match value {
-        Some(Value::Array(values)) => values.as_slice(),
-        Some(single @ Value::String(_)) => std::slice::from_ref(single),
-        Some(_) => return Err(invalid("on", "must be a pattern or a list of patterns")),
-        None => &[],
-    };
-    if values.is_empty() || values.len() > PATTERNS_MAX {
-        return Err(invalid("on", "must name 1 to 64 patterns of event types"));
-    }
-    let read =
-        |v: &Value| text("on", v)?.parse().map_err(|e| invalid("on", format!("is wrong: {e}")));
-    values.iter().map(read).collect()
-}
-
-fn read_key(value: &Value) -> Result<KeySource, InvalidManifest> {
-    let key = text("key", value)?;
-    if let Some(pointer) = key.strip_prefix("data.") {
-        return match pointer.starts_with('/') && pointer.len() <= 256 {
-            true => Ok(KeySource::Data(pointer.into())),
-            false => {
-                Err(invalid("key", "must have a JSON pointer after `data.`, as `data./user/id`"))
-            }
-        };
-    }
-    let extension = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    match key {
-        "subject" => Ok(KeySource::Subject),
-        "source" => Ok(KeySource::Source),
-        "id" | "type" | "time" | "data" | "datacontenttype" | "dataschema" | "specversion" => {
-            Err(invalid("key", "must be `subject`, `source`, an extension or `data./pointer`"))
-        }
-        name if (1..=64).contains(&name.len()) && name.bytes().all(extension) => {
-            Ok(KeySource::Extension(name.into()))
-        }
-        _ => Err(invalid("key", "must be `subject`, `source`, an extension or `data./pointer`")),
-    }
-}
-
-fn read_retry(value: &Value) -> Result<RetryPolicy, InvalidManifest> {
-    let raw =
-        RawRetry::deserialize(value).map_err(|e| invalid("retry", format!("is wrong: {e}")))?;
-    let default = RetryPolicy::default();
-    let duration = |member: &str, text: Option<String>, otherwise| match text {
-        Some(text) => parse_duration(&text).map_err(|e| invalid(member, format!("is wrong: {e}"))),
-        None => Ok(otherwise),
-    };
-    let policy = RetryPolicy {
-        attempts: raw.attempts.unwrap_or(default.attempts),
-        initial: duration("retry.initial", raw.initial, default.initial)?,
-        factor: raw.factor.unwrap_or(default.factor),
-        max: duration("retry.max", raw.max, default.max)?,
-    };
-    if !(1..=ATTEMPTS_MAX).contains(&policy.attempts) {
-        return Err(invalid("retry.attempts", "must be 1 to 1000"));
-    }
-    if !(1.0..=100.0).contains(&policy.factor) {
-        return Err(invalid("retry.factor", "must be 1 to 100"));
-    }
-    if policy.initial > policy.max {
-        return Err(invalid("retry.initial", "must not be more than retry.max"));
-    }
-    Ok(policy)
-}
-
-fn read_timeout(value: &Value, limits: &Limits) -> Result<Duration, InvalidManifest> {
-    let timeout = parse_duration(text("timeout", value)?)
-        .map_err(|e| invalid("timeout", format!("is wrong: {e}")))?;
-    if timeout < Duration::from_millis(1) || timeout > limits.timeout_max {
-        let max = duration_text(limits.timeout_max);
-        return Err(invalid("timeout", format!("must be 1ms to {max}")));
-    }
-    Ok(timeout)
-}
-
-fn read_memory(value: &Value, limits: &Limits) -> Result<u64, InvalidManifest> {
-    let bytes = parse_bytes(text("memory", value)?)
-        .map_err(|e| invalid("memory", format!("is wrong: {e}")))?;
-    if !(MEMORY_BYTES_MIN..=limits.memory_bytes_max).contains(&bytes) {
-        let max = bytes_text(limits.memory_bytes_max);
-        return Err(invalid("memory", format!("must be 1MiB to {max}")));
-    }
-    Ok(bytes)
-}
-
-fn read_concurrency(value: &Value) -> Result<u32, InvalidManifest> {
-    let count = value.as_u64().and_then(|n| u32::try_from(n).ok());
-    count
-        .filter(|n| (1..=CONCURRENCY_MAX).contains(n))
-        .ok_or_else(|| invalid("concurrency", "must be a whole number from 1 to 1024"))
 }
 
 #[cfg(test)]
@@ -341,7 +348,7 @@ mod tests {
         refused(r#"{"on": "a", "concurrency": 0}"#, "concurrency");
         refused(r#"{"on": "a", "retry": {"attempts": 0}}"#, "retry.attempts");
         refused(r#"{"on": "a", "retry": {"initial": "9m"}}"#, "retry.initial");
-        refused(r#"{"on": "a", "retry": {"tries": 1}}"#, "retry");
+        refused(r#"{"on": "a", "retry": {"tries": 1}}"#, "retry.tries");
         refused("[]", "");
     }
 

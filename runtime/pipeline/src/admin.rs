@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use triphammer_journal::{Body, Definition, Record, RowChange, RowStatus};
-use triphammer_model::{DeliveryId, FunctionName, Seq};
+use triphammer_journal::{Body, Definition, DropReason, Record, RowChange, RowStatus};
+use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq};
 
 use crate::core::{Core, Inner};
 use crate::deploy::Deployer;
 use crate::entry::{DeadLetter, Entry};
 use crate::error::{AcceptError, ChangeError, QueryError};
+use crate::history::{drop_status, drop_text};
 use crate::info::{
     DeliveryPage, DeliveryQuery, DeliveryResult, FunctionInfo, Remove, Selection, Status,
 };
@@ -116,7 +117,7 @@ impl Core {
         for ids in ids.chunks(BATCH_MAX) {
             let mut inner = self.lock();
             let found = inner.droppable(ids);
-            if let Some(seq) = self.drop_in(&mut inner, &found)? {
+            if let Some(seq) = self.drop_in(&mut inner, DropReason::Operator, &found)? {
                 count += found.len() as u64;
                 last = Some(seq);
             }
@@ -126,11 +127,16 @@ impl Core {
     }
 
     /// `ids` are dead or open. Running ones are given up too: what they do is thrown away.
-    fn drop_in(&self, inner: &mut Inner, ids: &[DeliveryId]) -> Result<Option<Seq>, ChangeError> {
+    fn drop_in(
+        &self,
+        inner: &mut Inner,
+        why: DropReason,
+        ids: &[DeliveryId],
+    ) -> Result<Option<Seq>, ChangeError> {
         if ids.is_empty() {
             return Ok(None);
         }
-        let record = Record::Drop { at: self.clock.now(), ids: ids.to_vec() };
+        let record = Record::Drop { at: self.clock.now(), why, ids: ids.to_vec() };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         let slots = inner.slots(ids);
@@ -152,7 +158,7 @@ impl Core {
             }
             inner.queue.function_mut(function).counts.dropped += 1;
             inner.totals.dropped += 1;
-            inner.waiters.tell(id.seq, || dropped(id, seq));
+            inner.waiters.tell(id.seq, || dropped(id, why, seq));
         }
         Ok(Some(seq))
     }
@@ -184,17 +190,17 @@ impl Core {
     }
 }
 
-fn dropped(id: &DeliveryId, record: Seq) -> News {
+fn dropped(id: &DeliveryId, why: DropReason, record: Seq) -> News {
     News {
         event: id.seq,
         record,
         result: DeliveryResult {
             function: id.function.clone(),
             revision: None,
-            status: Status::Dropped,
+            status: drop_status(why),
             attempts: 0,
             reply: None,
-            error: None,
+            error: Some(ErrorInfo { code: why.code().into(), message: drop_text(why).into() }),
         },
     }
 }
@@ -301,7 +307,7 @@ impl Deployer {
             };
             let ids = inner.select(&query, None);
             for ids in ids.chunks(BATCH_MAX) {
-                last = core.drop_in(&mut inner, ids)?.unwrap_or(last);
+                last = core.drop_in(&mut inner, DropReason::Removed, ids)?.unwrap_or(last);
             }
             if how.state {
                 last = core.wipe_in(&mut inner, name)?;

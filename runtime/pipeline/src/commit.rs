@@ -85,14 +85,19 @@ impl Core {
     }
 
     fn commit(&self, lease: Lease, attempt: Attempt, effects: Effects) -> Settled {
-        let Effects { writes, emits, reply } = effects;
+        let Effects { writes, emits, reply, .. } = effects;
         let mut emits = self.complete(&lease, &attempt.event, &emits);
         loop {
             let table = self.routes();
             let at = self.clock.now();
             let emitted = self.route_emits(&lease, &emits, &table, at);
-            let outcome =
-                Outcome::Committed { writes: writes.clone(), emitted, reply: reply.clone() };
+            let outcome = Outcome::Committed {
+                writes: writes.clone(),
+                emitted,
+                reply: reply.clone(),
+                also: Vec::new(),
+                cancelled: Vec::new(),
+            };
             let record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
             let body = Body::encode(&record);
             let mut inner = self.lock();
@@ -168,7 +173,7 @@ impl Core {
         let row = failure.row(&lease, at);
         let outcome = match &failure.due {
             Some(_) => Outcome::Retry { error: failure.error.clone(), row: row.clone() },
-            None => Outcome::Dead { row: row.clone() },
+            None => Outcome::Dead { row: row.clone(), raised: Vec::new() },
         };
         let record = self.record(&lease, &attempt, at, number, outcome);
         let body = Body::encode(&record);

@@ -262,7 +262,9 @@ impl Inner {
             let memory = Some(Box::new(accepted.event.clone()));
             let payload = Payload::new(memory, Some(location), index);
             let key = delivery.key.clone();
-            let entry = Entry::new((seq, function), key, (at, accepted.hops), payload);
+            let mut entry = Entry::new((seq, function), key, (at, accepted.hops), payload);
+            entry.priority = delivery.priority;
+            entry.set_expiry_and_name(delivery.expires, delivery.name.as_deref());
             match &delivery.dead {
                 None => {
                     self.queue.insert(entry, delivery.due.unwrap_or(at), now);

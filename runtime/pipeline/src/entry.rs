@@ -1,7 +1,9 @@
 //! A delivery as the queue holds it: small, because a million may wait. Knows no lane and no turn.
 
 use triphammer_journal::{DeliveryRow, Location, RowStatus};
-use triphammer_model::{DeliveryId, Event, FunctionName, Hops, OrderingKey, Seq, Timestamp};
+use triphammer_model::{
+    DeliveryId, Event, FunctionName, Hops, OrderingKey, Priority, Seq, Timestamp,
+};
 
 use crate::queue::FnId;
 
@@ -13,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) key: Option<OrderingKey>,
     pub(crate) accepted: Timestamp,
     /// What most entries never have.
-    moved: Option<Box<Moved>>,
+    rare: Option<Box<Rare>>,
     pub(crate) payload: Payload,
     pub(crate) attempts: u32,
     pub(crate) hops: Hops,
@@ -22,15 +24,18 @@ pub(crate) struct Entry {
     pub(crate) recovered: bool,
     /// It has its place in its lane.
     pub(crate) in_lane: bool,
+    pub(crate) priority: Priority,
     pub(crate) state: State,
 }
 
-/// A place in the lane that is not the one it was accepted with, and a time to wait for.
-#[derive(Clone, Copy, Debug)]
-struct Moved {
+/// A place in the lane that is not the one it was accepted with, times to keep, and a name.
+#[derive(Clone, Debug)]
+struct Rare {
     entered: Timestamp,
     order: Seq,
     due: Timestamp,
+    expires: Option<Timestamp>,
+    name: Option<Box<str>>,
 }
 
 /// Where the event is: in memory while there is room, else in the log.
@@ -86,41 +91,64 @@ impl Entry {
             function,
             key,
             accepted,
-            moved: None,
+            rare: None,
             payload,
             attempts: 0,
             hops,
             starts: 0,
             recovered: false,
             in_lane: false,
+            priority: Priority::default(),
             state: State::Blocked,
         }
     }
 
     /// When it entered its lane, or will, and the number that decides between equal times.
     pub(crate) fn place(&self) -> (Timestamp, Seq) {
-        match &self.moved {
-            Some(moved) => (moved.entered, moved.order),
+        match &self.rare {
+            Some(rare) => (rare.entered, rare.order),
             None => (self.accepted, self.seq),
         }
     }
 
     pub(crate) fn move_to(&mut self, entered: Timestamp, order: Seq) {
         if self.place() != (entered, order) {
-            let due = self.due();
-            self.moved = Some(Box::new(Moved { entered, order, due }));
+            let rare = self.rare();
+            (rare.entered, rare.order) = (entered, order);
         }
     }
 
     /// When it may run.
     pub(crate) fn due(&self) -> Timestamp {
-        self.moved.as_ref().map_or(self.accepted, |moved| moved.due)
+        self.rare.as_ref().map_or(self.accepted, |rare| rare.due)
     }
 
     pub(crate) fn wait_until(&mut self, due: Timestamp) {
-        let (entered, order) = self.place();
-        self.moved = Some(Box::new(Moved { entered, order, due }));
+        self.rare().due = due;
         self.state = State::Waiting;
+    }
+
+    /// It is given up when it has not begun to run by then.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        self.rare.as_ref().and_then(|rare| rare.expires)
+    }
+
+    /// The name under which its function knows it: of a timer, or of what is debounced.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.rare.as_ref().and_then(|rare| rare.name.as_deref())
+    }
+
+    pub(crate) fn set_expiry_and_name(&mut self, expires: Option<Timestamp>, name: Option<&str>) {
+        if expires.is_some() || name.is_some() {
+            let rare = self.rare();
+            (rare.expires, rare.name) = (expires, name.map(Box::from));
+        }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        let (entered, order) = (self.accepted, self.seq);
+        let rare = || Rare { entered, order, due: entered, expires: None, name: None };
+        self.rare.get_or_insert_with(|| Box::new(rare()))
     }
 
     /// A delivery from its row, which is not that of a dead letter.
@@ -130,6 +158,8 @@ impl Entry {
         entry.move_to(row.entered, row.order);
         entry.attempts = row.attempts;
         entry.starts = row.starts;
+        entry.priority = row.priority;
+        entry.set_expiry_and_name(row.expires, row.name.as_deref());
         entry
     }
 
@@ -144,6 +174,9 @@ impl Entry {
             order,
             attempts: self.attempts,
             starts: self.starts,
+            priority: self.priority,
+            expires: self.expires(),
+            name: self.name().map(str::to_owned),
             status,
         }
     }

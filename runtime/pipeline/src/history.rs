@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use triphammer_journal::{
-    Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored,
+    DropReason, Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored,
 };
 use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
 
@@ -127,9 +127,11 @@ fn tell(
     children: &mut Vec<EventSummary>,
 ) {
     match &stored.record {
-        Record::Settle(settle) if settle.id.seq == seq => {
-            let Some(entry) = deliveries.get_mut(&settle.id.function) else { return };
-            tell_attempt(entry, stored.seq, settle);
+        Record::Settle(settle) => {
+            tell_settle(deliveries, seq, stored.seq, settle);
+            if settle.id.seq != seq {
+                return;
+            }
             let (offset, emitted) = stored.record.events();
             for (index, accepted) in emitted.iter().enumerate() {
                 children.push(EventSummary {
@@ -139,14 +141,7 @@ fn tell(
                 });
             }
         }
-        Record::Drop { ids, .. } => {
-            for id in ids.iter().filter(|id| id.seq == seq) {
-                if let Some(delivery) = deliveries.get_mut(&id.function) {
-                    delivery.info.status = Status::Dropped;
-                    delivery.info.reason = "dropped by an operator".into();
-                }
-            }
-        }
+        Record::Drop { why, ids, .. } => tell_drop(deliveries, seq, *why, ids),
         Record::Rows { rows, .. } => {
             for row in rows.iter().filter(|row| row.id.seq == seq) {
                 if let Some(delivery) = deliveries.get_mut(&row.id.function) {
@@ -160,11 +155,66 @@ fn tell(
     }
 }
 
-fn tell_attempt(delivery: &mut DeliveryStory, record: Seq, settle: &Settle) {
+/// The attempt's own delivery, the others of its batch, and the timers that it cancelled.
+fn tell_settle(
+    deliveries: &mut BTreeMap<FunctionName, DeliveryStory>,
+    seq: Seq,
+    record: Seq,
+    settle: &Settle,
+) {
+    let mut attempted = vec![(&settle.id, settle.attempt)];
+    if let Outcome::Committed { also, cancelled, .. } = &settle.outcome {
+        attempted.extend(also.iter().map(|(id, attempt)| (id, *attempt)));
+        tell_drop(deliveries, seq, DropReason::Cancelled, cancelled);
+    }
+    for (id, attempt) in attempted.into_iter().filter(|(id, _)| id.seq == seq) {
+        if let Some(delivery) = deliveries.get_mut(&id.function) {
+            tell_attempt(delivery, record, settle, attempt);
+        }
+    }
+}
+
+fn tell_drop(
+    deliveries: &mut BTreeMap<FunctionName, DeliveryStory>,
+    seq: Seq,
+    why: DropReason,
+    ids: &[DeliveryId],
+) {
+    for id in ids.iter().filter(|id| id.seq == seq) {
+        if let Some(delivery) = deliveries.get_mut(&id.function) {
+            let error = ErrorInfo { code: why.code().into(), message: drop_text(why).into() };
+            delivery.info.status = drop_status(why);
+            delivery.info.reason = error.message.clone();
+            delivery.info.error = Some(error);
+        }
+    }
+}
+
+/// Why a delivery was given up, as a sentence.
+pub(crate) fn drop_text(why: DropReason) -> &'static str {
+    match why {
+        DropReason::Operator => "dropped by an operator",
+        DropReason::Removed => "dropped with its function",
+        DropReason::Expired => "its time had passed before it ran",
+        DropReason::Debounced => "a later delivery of the same key took its place",
+        DropReason::RateLimited => "the function's rate limit was used up",
+        DropReason::Cancelled => "a timer that its function cancelled, or set again",
+        DropReason::Missed => "a slot of the schedule that passed while the host was down",
+    }
+}
+
+pub(crate) fn drop_status(why: DropReason) -> Status {
+    match why {
+        DropReason::Expired => Status::Expired,
+        _ => Status::Dropped,
+    }
+}
+
+fn tell_attempt(delivery: &mut DeliveryStory, record: Seq, settle: &Settle, attempt: u32) {
     let info = &mut delivery.info;
-    info.attempts = settle.attempt;
+    info.attempts = attempt;
     let mut story = AttemptStory {
-        attempt: settle.attempt,
+        attempt,
         revision: settle.revision,
         started: settle.started,
         ended: settle.at,
@@ -177,7 +227,7 @@ fn tell_attempt(delivery: &mut DeliveryStory, record: Seq, settle: &Settle) {
         reply: None,
     };
     match &settle.outcome {
-        Outcome::Committed { writes, emitted, reply } => {
+        Outcome::Committed { writes, emitted, reply, .. } => {
             info.status = Status::Committed;
             info.reason = format!("committed by {}", settle.revision);
             info.due = None;
@@ -191,7 +241,7 @@ fn tell_attempt(delivery: &mut DeliveryStory, record: Seq, settle: &Settle) {
             story.outcome = "retry";
             story.error = Some(error.clone());
         }
-        Outcome::Dead { row } => {
+        Outcome::Dead { row, .. } => {
             info.status = Status::Dead;
             info.error = row_error(&row.status);
             story.outcome = "dead";

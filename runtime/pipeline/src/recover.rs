@@ -68,18 +68,24 @@ impl Recovery {
             Record::Settle(settle) => {
                 self.saw(settle.at);
                 match &settle.outcome {
-                    Outcome::Committed { .. } => {
+                    Outcome::Committed { also, cancelled, .. } => {
                         self.take(&settle.id);
+                        also.iter().for_each(|(id, _)| drop(self.take(id)));
+                        cancelled.iter().for_each(|id| drop(self.take(id)));
                         self.admit(stored, settle.at);
                     }
-                    Outcome::Retry { row, .. } | Outcome::Dead { row } => self.update(row),
+                    Outcome::Retry { row, .. } => self.update(row),
+                    Outcome::Dead { row, .. } => {
+                        self.update(row);
+                        self.admit(stored, settle.at);
+                    }
                 }
             }
             Record::Rows { at, rows, .. } => {
                 self.saw(*at);
                 rows.iter().for_each(|row| self.update(row));
             }
-            Record::Drop { at, ids } => {
+            Record::Drop { at, ids, .. } => {
                 self.saw(*at);
                 for id in ids {
                     self.take(id);
@@ -148,6 +154,9 @@ impl Recovery {
                 order: seq,
                 attempts: 0,
                 starts: 0,
+                priority: delivery.priority,
+                expires: delivery.expires,
+                name: delivery.name.clone(),
                 status,
             };
             self.set(&row, payload.clone());

@@ -93,6 +93,6 @@ fn replayed(seq: Seq, event: &Event, name: &FunctionName, key: Option<&KeySource
         }
     };
     let function = name.clone();
-    let delivery = NewDelivery { function, key, due: None, dead };
+    let delivery = NewDelivery { dead, ..NewDelivery::new(function, key) };
     Accepted { event, hops: Hops(0), dedup: None, deliveries: vec![delivery] }
 }

@@ -63,10 +63,10 @@ impl RouteTable {
 fn deliver(route: &Route, event: &Event, due: Option<Timestamp>) -> NewDelivery {
     let function = route.function.clone();
     match route.key.as_ref().map(|source| find_key(source, event)).transpose() {
-        Ok(key) => NewDelivery { function, key, due, dead: None },
+        Ok(key) => NewDelivery { due, ..NewDelivery::new(function, key) },
         Err(message) => {
             let dead = Some(ErrorInfo { code: "route.key_missing".into(), message });
-            NewDelivery { function, key: None, due: None, dead }
+            NewDelivery { dead, ..NewDelivery::new(function, None) }
         }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             initial: Duration::from_secs(1),
             factor: 2.0,
             max: Duration::from_secs(60),
+            age: None,
         };
         let found = match settle(&policy, attempt, Err(error), Jitter(u16::MAX)) {
             Settlement::Commit(_) => "commit".to_owned(),

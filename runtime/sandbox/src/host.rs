@@ -55,7 +55,8 @@ impl Guest {
 
     /// Called only when the guest has succeeded; otherwise what it asked for is dropped with it.
     pub(crate) fn into_effects(self, reply: Option<Reply>) -> Effects {
-        Effects { writes: self.state.into_writes(), emits: self.outbox.into_emits(), reply }
+        let (writes, emits) = (self.state.into_writes(), self.outbox.into_emits());
+        Effects { writes, emits, timers: Vec::new(), reply }
     }
 
     fn check_name(&self, name: &str) -> Result<(), Refusal> {

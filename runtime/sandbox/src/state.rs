@@ -84,7 +84,7 @@ impl State {
     }
 
     pub(crate) fn into_writes(self) -> Vec<StateWrite> {
-        self.own.into_iter().map(|(name, value)| StateWrite { name, value }).collect()
+        self.own.into_iter().map(|(name, value)| StateWrite { name, value, ttl_ms: None }).collect()
     }
 
     pub(crate) fn scan(

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
-    Accept, Accepted, DedupEntry, Definition, DeliveryRow, Entrance, NewDelivery, Outcome, Pause,
-    Record, RevisionDef, RowChange, RowStatus, Settle,
+    Accept, Accepted, Canary, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
+    NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
     DeliveryId, Digest, ErrorInfo, Event, EventParts, ExtensionValue, FunctionName, Hops, LogLevel,
-    LogLine, OrderingKey, Reply, RevisionId, Seq, StateWrite, Timestamp,
+    LogLine, OrderingKey, Priority, Reply, RevisionId, Seq, StateWrite, Timestamp,
 };
 
 pub(crate) fn record(rng: &mut Rng) -> Record {
@@ -22,7 +22,7 @@ pub(crate) fn record(rng: &mut Rng) -> Record {
             let why = if rng.chance(50) { RowChange::Redriven } else { RowChange::Started };
             Record::Rows { at, why, rows: list(rng, 3, row) }
         }
-        7 => Record::Drop { at, ids: list(rng, 3, delivery_id) },
+        7 => Record::Drop { at, why: drop_reason(rng), ids: list(rng, 3, delivery_id) },
         8 => Record::Define { at, name: function(rng), definition: definition(rng) },
         _ => Record::WipeState { at, function: function(rng) },
     }
@@ -108,7 +108,10 @@ fn accepted(rng: &mut Rng) -> Accepted {
         deliveries: list(rng, 3, |rng| NewDelivery {
             function: function(rng),
             key: key(rng),
+            priority: priority(rng),
             due: option(rng, time),
+            expires: option(rng, time),
+            name: option(rng, text),
             dead: option(rng, error),
         }),
     }
@@ -124,6 +127,9 @@ fn row(rng: &mut Rng) -> DeliveryRow {
         order: seq(rng),
         attempts: number(rng) as u32,
         starts: rng.next() as u8,
+        priority: priority(rng),
+        expires: option(rng, time),
+        name: option(rng, text),
         status: if rng.chance(50) {
             RowStatus::Due(time(rng))
         } else {
@@ -154,13 +160,37 @@ fn settle(rng: &mut Rng) -> Settle {
 fn outcome(rng: &mut Rng) -> Outcome {
     match rng.below(4) {
         0 => Outcome::Retry { error: error(rng), row: row(rng) },
-        1 => Outcome::Dead { row: row(rng) },
+        1 => Outcome::Dead { row: row(rng), raised: list(rng, 1, accepted) },
         _ => Outcome::Committed {
-            writes: list(rng, 3, |rng| StateWrite { name: text(rng), value: option(rng, bytes) }),
+            writes: list(rng, 3, write),
             emitted: list(rng, 3, accepted),
             reply: option(rng, |rng| Reply { content_type: text(rng), data: bytes(rng) }),
+            also: list(rng, 2, |rng| (delivery_id(rng), number(rng) as u32)),
+            cancelled: list(rng, 2, delivery_id),
         },
     }
+}
+
+fn write(rng: &mut Rng) -> StateWrite {
+    let value = option(rng, bytes);
+    let ttl_ms = value.as_ref().and_then(|_| option(rng, number));
+    StateWrite { name: text(rng), value, ttl_ms }
+}
+
+fn priority(rng: &mut Rng) -> Priority {
+    Priority::of(rng.below(10) as u32)
+}
+
+fn drop_reason(rng: &mut Rng) -> DropReason {
+    [
+        DropReason::Operator,
+        DropReason::Removed,
+        DropReason::Expired,
+        DropReason::Debounced,
+        DropReason::RateLimited,
+        DropReason::Cancelled,
+        DropReason::Missed,
+    ][rng.below(7) as usize]
 }
 
 fn definition(rng: &mut Rng) -> Definition {
@@ -177,6 +207,17 @@ fn definition(rng: &mut Rng) -> Definition {
         previous: option(rng, revision),
         revision_last: number(rng) as u32,
         paused: option(rng, |rng| Pause { at: time(rng), reason: text(rng) }),
+        canary: option(rng, |rng| Canary {
+            revision: revision(rng),
+            weight: rng.next() as u8,
+            since: time(rng),
+            failures_max: rng.next() as u8,
+        }),
+        breaker: option(rng, |rng| OpenBreaker {
+            since: time(rng),
+            probe: time(rng),
+            failures: number(rng) as u32,
+        }),
         deleted: rng.chance(50),
     }
 }

@@ -116,7 +116,7 @@ fn a_deploy() {
 }
 
 fn write(value: Option<&'static [u8]>) -> StateWrite {
-    StateWrite { name: "seen".into(), value: value.map(Bytes::from_static) }
+    StateWrite { name: "seen".into(), value: value.map(Bytes::from_static), ttl_ms: None }
 }
 
 #[test]
@@ -131,6 +131,7 @@ fn a_dry_run_that_committed() {
     };
     let reply = Reply { content_type: "text/plain".into(), data: Bytes::from_static(b"hi") };
     let effects = Effects {
+        timers: Vec::new(),
         writes: vec![write(Some(b"{\"n\": 1.0}")), write(Some(b"\xff")), write(None)],
         emits: vec![emitted],
         reply: Some(reply),
