@@ -191,6 +191,10 @@ fn a_load_is_measured() {
         assert_eq!(batched[what]["events"], 300, "{batched}");
     }
     assert_eq!(batched["latencyMs"]["requests"], 6);
+    if cfg!(target_os = "linux") {
+        let used = &batched["host"];
+        assert!(used["rssBytes"].is_u64() && used["cpuMicrosPerEvent"].is_f64(), "{batched}");
+    }
     host.settled();
     assert_eq!(host.counts("counter")["committed"], 600);
     fails(trip(&host, &["bench", "--function", "none"]), 1, "none");

@@ -355,5 +355,11 @@ fn health_readiness_metrics_and_page_are_served() {
     assert!(metrics.header("content-type").is_some_and(|t| t.starts_with("text/plain")));
     let text = metrics.text();
     assert!(text.contains("# TYPE triphammer_"), "{text}");
-    assert_eq!(host.get("/api/v1/stats")["accepted"], 1);
+    let stats = host.get("/api/v1/stats");
+    assert_eq!(stats["accepted"], 1);
+    if cfg!(target_os = "linux") {
+        assert!(text.contains("\nprocess_cpu_seconds_total "), "{text}");
+        assert!(stats["cpuMs"].is_u64(), "{stats}");
+        assert!(stats["rssBytes"].as_u64().unwrap() > 1 << 20, "{stats}");
+    }
 }

@@ -14,6 +14,7 @@ mod listen;
 mod metrics;
 mod paced;
 mod problem;
+mod process;
 mod query;
 mod receipts;
 mod route;

@@ -5,12 +5,15 @@ use std::fmt::Write;
 
 use triphammer_pipeline::{Counts, FunctionInfo, Stats};
 
+use crate::process::Usage;
+
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn text(stats: &Stats, functions: &[FunctionInfo]) -> String {
+pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInfo]) -> String {
     let mut out = String::with_capacity(4096 + functions.len() * 512);
     host(&mut out, stats);
     journal(&mut out, stats);
+    process(&mut out, usage);
     for (name, help, kind, of) in PER_FUNCTION {
         family(&mut out, name, help, kind);
         for info in functions {
@@ -95,6 +98,17 @@ fn journal(out: &mut String, stats: &Stats) {
     sample(out, name, &[], stats.disk_free_bytes);
 }
 
+/// Under the names that every process has for a Prometheus; absent where nothing tells them.
+fn process(out: &mut String, usage: Option<Usage>) {
+    let Some(Usage { cpu_ms, rss_bytes }) = usage else { return };
+    let name = "process_cpu_seconds_total";
+    family(out, name, "User and system CPU time spent, in seconds.", "counter");
+    let _ = writeln!(out, "{name} {}.{:03}", cpu_ms / 1000, cpu_ms % 1000);
+    let name = "process_resident_memory_bytes";
+    family(out, name, "Resident memory, in bytes.", "gauge");
+    sample(out, name, &[], rss_bytes);
+}
+
 type Samples = fn(&Counts) -> Vec<(&'static str, u64)>;
 
 const PER_FUNCTION: [(&str, &str, &str, Samples); 2] = [
@@ -166,7 +180,8 @@ mod tests {
             revisions: Vec::new(),
             counts: Counts { ready: 2, committed: 7, ..Counts::default() },
         };
-        let found = text(&stats, &[function]);
+        let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
+        let found = text(&stats, Some(usage), &[function]);
         let expect = include_str!("metrics.golden");
         assert_eq!(found, expect, "\n{found}");
     }

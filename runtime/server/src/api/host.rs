@@ -5,6 +5,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTE
 
 use crate::metrics;
 use crate::problem::Problem;
+use crate::process;
 use crate::route::{Answer, Call, json, respond};
 use crate::views::StatsView;
 
@@ -30,13 +31,13 @@ pub(crate) fn readyz(call: Call<'_>) -> Answer {
 pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     call.query.done()?;
     let pipeline = &call.server.pipeline;
-    let text = metrics::text(&pipeline.stats(), &pipeline.functions().await?);
+    let text = metrics::text(&pipeline.stats(), process::usage(), &pipeline.functions().await?);
     Ok(respond(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {
     call.query.done()?;
-    json(StatusCode::OK, &StatsView::from(call.server.pipeline.stats()))
+    json(StatusCode::OK, &StatsView::new(call.server.pipeline.stats(), process::usage()))
 }
 
 pub(crate) fn page(call: Call<'_>) -> Answer {

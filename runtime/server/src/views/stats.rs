@@ -3,6 +3,8 @@
 use serde::Serialize;
 use triphammer_pipeline::Stats;
 
+use crate::process::Usage;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatsView {
@@ -26,10 +28,15 @@ pub(crate) struct StatsView {
     payload_bytes: u64,
     dedup_window_ms: u64,
     dedup_entries: u64,
+    /// Absent where the operating system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rss_bytes: Option<u64>,
 }
 
-impl From<Stats> for StatsView {
-    fn from(stats: Stats) -> Self {
+impl StatsView {
+    pub(crate) fn new(stats: Stats, usage: Option<Usage>) -> Self {
         Self {
             accepted: stats.accepted,
             duplicates: stats.duplicates,
@@ -51,6 +58,8 @@ impl From<Stats> for StatsView {
             payload_bytes: stats.payload_bytes,
             dedup_window_ms: u64::try_from(stats.dedup_window.as_millis()).unwrap_or(u64::MAX),
             dedup_entries: stats.dedup_entries,
+            cpu_ms: usage.map(|usage| usage.cpu_ms),
+            rss_bytes: usage.map(|usage| usage.rss_bytes),
         }
     }
 }

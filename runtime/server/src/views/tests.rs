@@ -15,6 +15,7 @@ use triphammer_pipeline::{
 };
 
 use super::*;
+use crate::process::Usage;
 
 const AT: Timestamp = Timestamp(1500);
 const AT_TEXT: &str = "1970-01-01T00:00:01.500Z";
@@ -295,10 +296,13 @@ fn the_counters() {
         ..Stats::default()
     };
     check(
-        StatsView::from(stats),
+        StatsView::new(stats.clone(), None),
         r#"{"accepted":7,"duplicates":0,"committed":0,"retried":0,"dead":0,"dropped":0,
         "conflicts":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
         "journalSyncs":0,"journalBytes":0,"journalBatches":0,"durableSeq":"9",
         "diskFreeBytes":0,"payloadBytes":0,"dedupWindowMs":1000,"dedupEntries":0}"#,
     );
+    let told = StatsView::new(stats, Some(Usage { cpu_ms: 1250, rss_bytes: 4096 }));
+    let told = serde_json::to_value(told).unwrap();
+    assert_eq!((&told["cpuMs"], &told["rssBytes"]), (&1250.into(), &4096.into()));
 }

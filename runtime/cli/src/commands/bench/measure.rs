@@ -187,16 +187,16 @@ struct Stats {
 impl HostUse {
     fn now(client: &Client, pid: Option<u32>) -> Result<Self, Error> {
         let stats: Stats = client.get(Path::new(API).segment("stats"))?.json()?;
-        let usage = match pid {
-            None => None,
-            Some(pid) => load::usage(pid).or_else(|| {
-                note(format_args!("there is no process {pid} to be measured"));
-                None
-            }),
-        };
         let told = stats.cpu_ms.zip(stats.rss_bytes);
         let told = told.map(|(cpu_ms, rss_bytes)| Usage { cpu_ms, rss_bytes });
-        let usage = usage.or(told);
+        let usage = told.or_else(|| {
+            let pid = pid?;
+            let found = load::usage(pid);
+            if found.is_none() {
+                note(format_args!("there is no process {pid} to be measured"));
+            }
+            found
+        });
         Ok(Self {
             cpu_ms: usage.map(|usage| usage.cpu_ms),
             rss_bytes: usage.map(|usage| usage.rss_bytes),
