@@ -59,7 +59,7 @@ fn size(event: &outbox::NewEvent) -> usize {
 fn check(event: outbox::NewEvent) -> Result<NewEvent, Refusal> {
     if event.type_.split('.').next() == Some("triphammer") {
         let message = format!("`{}` is one of the host's own types", event.type_);
-        return Err(Refusal::new("event.reserved", message));
+        return Err(Refusal::new("event.reserved_type", message));
     }
     if event.delay_ms.is_some_and(|delay| delay > DELAY_MS_MAX) {
         return Err(Refusal::new("event.malformed", "`delay-ms` is longer than 3650 days"));

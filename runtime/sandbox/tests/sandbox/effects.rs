@@ -58,7 +58,7 @@ async fn a_refused_emit_leaves_the_others() {
         assert_eq!((effects.emits.len(), effects.writes.len()), (0, 1), "{what}");
         let data = format!(r#"{{"what": "{what}"}}"#);
         let error = misbehaved("bad-emit", &data).await.result.unwrap_err();
-        let code = if what == "type" { "event.reserved" } else { "event.malformed" };
+        let code = if what == "type" { "event.reserved_type" } else { "event.malformed" };
         assert!(error.to_string().contains(code), "{what}: {error}");
     }
 }
