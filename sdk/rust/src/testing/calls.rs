@@ -87,7 +87,10 @@ fn check(event: &NewEvent) -> Result<(), Error> {
     let refused =
         |code: &str, message: String| Err(Error::Refused { code: code.to_owned(), message });
     if event.ty.split('.').next() == Some("triphammer") {
-        return refused("event.reserved_type", format!("`{}` is one of the host's own types", event.ty));
+        return refused(
+            "event.reserved_type",
+            format!("`{}` is one of the host's own types", event.ty),
+        );
     }
     let empty = [
         ("type", Some(&event.ty)),
