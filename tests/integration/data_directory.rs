@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Host, Setup, committed, event};
+use serde_json::Value;
+
+use crate::harness::{Host, Setup, committed, component, event, trip};
 
 /// The log's files, the oldest first.
 fn segments(data: &Path) -> Vec<PathBuf> {
@@ -167,6 +169,40 @@ fn a_compiled_artefact_that_is_damaged_is_made_again() {
     let host = setup.start();
     let done = committed(&host.settle(&event("counter.add").subject("a")));
     assert_eq!(done.reply["data"]["n"], 2);
+}
+
+#[test]
+fn a_function_without_its_module_says_why_through_a_pause_until_it_is_deployed_again() {
+    let host = Host::start();
+    host.deploy("counter", "counter");
+    host.deploy("relay", "relay");
+    let setup = host.terminate().setup;
+    let counter = component("counter");
+    let module =
+        files(setup.data_dir()).into_iter().find(|path| fs::read(path).unwrap() == counter);
+    fs::remove_file(module.expect("the module is kept as it was uploaded")).unwrap();
+    fs::remove_dir_all(setup.data_dir().join("artefacts")).unwrap();
+
+    let host = setup.start();
+    let reason = |host: &Host| host.function("counter")["paused"]["reason"].clone();
+    let why = reason(&host);
+    assert!(why.as_str().is_some_and(|why| why.contains("is not in the data directory")), "{why}");
+    assert_eq!(host.function("relay")["paused"], Value::Null, "the others run");
+    let receipt = host.accept(&event("counter.add").subject("a"));
+
+    trip(&host, &["pause", "counter"]).expect(0);
+    assert_ne!(reason(&host), why, "an operator's own pause comes first");
+    trip(&host, &["resume", "counter"]).expect(0);
+    assert_eq!(reason(&host), why);
+    let activated = trip(&host, &["activate", "counter", "r1"]).expect(1);
+    assert!(activated.stderr.contains("function.load"), "{}", activated.stderr);
+    assert_eq!(reason(&host), why);
+    assert_eq!(host.counts("counter")["committed"], 0);
+
+    assert_eq!(host.deploy("counter", "counter")["revision"], "r1");
+    assert_eq!(host.function("counter")["paused"], Value::Null);
+    host.settled();
+    assert_eq!(host.story(&receipt["seq"])["deliveries"][0]["status"], "committed");
 }
 
 #[test]

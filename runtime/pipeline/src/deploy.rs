@@ -123,7 +123,7 @@ impl Deployer {
             self.core.lock().functions.get(&name).and_then(|f| f.active.clone())
         };
         let unchanged = self.definition(&name).is_some_and(|before| before == definition);
-        if !unchanged {
+        if !unchanged || active && self.is_broken(&name) {
             self.define(&name, definition, serving).await?;
         }
         let warnings = manifest.warnings();
@@ -152,7 +152,7 @@ impl Deployer {
         let Some(def) = find_revision(&definition, id).cloned() else {
             return Err(ChangeError::NoRevision { function: name.clone(), revision: id });
         };
-        if definition.active == Some(id) {
+        if definition.active == Some(id) && !self.is_broken(name) {
             return Ok(());
         }
         let revision = self.load(name, &def).await.map_err(|message| ChangeError::Load {
@@ -160,8 +160,10 @@ impl Deployer {
             revision: id,
             message,
         })?;
-        definition.previous = definition.active;
-        definition.active = Some(id);
+        if definition.active != Some(id) {
+            definition.previous = definition.active;
+            definition.active = Some(id);
+        }
         self.define(name, definition, Some(revision)).await
     }
 
@@ -176,7 +178,10 @@ impl Deployer {
         let (blobs, digest) = (self.blobs.clone(), def.digest);
         let wasm = move || match blobs.get(&digest) {
             Ok(Some(wasm)) => Ok(wasm),
-            Ok(None) => Err(std::io::ErrorKind::NotFound.into()),
+            Ok(None) => {
+                let missing = format!("the component {digest} is not in the data directory");
+                Err(std::io::Error::new(std::io::ErrorKind::NotFound, missing))
+            }
             Err(error) => Err(std::io::Error::other(error)),
         };
         let module: Module =
@@ -200,6 +205,11 @@ impl Deployer {
         definition.paused = reason.map(|reason| Pause { at, reason });
         let active = self.core.lock().functions.get(name).and_then(|f| f.active.clone());
         self.define(name, definition, active).await
+    }
+
+    /// It has an active revision, which could not be loaded.
+    fn is_broken(&self, name: &FunctionName) -> bool {
+        self.core.lock().functions.get(name).is_some_and(|function| function.broken.is_some())
     }
 
     fn definition(&self, name: &FunctionName) -> Option<Definition> {
