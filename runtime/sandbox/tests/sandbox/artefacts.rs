@@ -113,3 +113,27 @@ async fn the_same_module_is_compiled_once() {
     }
     assert_eq!(sandbox.compiled(), 1);
 }
+
+/// Whether this process has a file of this directory mapped.
+#[cfg(target_os = "linux")]
+fn is_mapped(dir: &Path) -> bool {
+    fs::read_to_string("/proc/self/maps").unwrap().contains(dir.to_str().unwrap())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_module_that_nobody_holds_is_not_in_memory() {
+    let dir = scratch();
+    let sandbox = sandbox(dir.path());
+    let prepared = sandbox.prepare(guest("misbehave")).await.unwrap();
+    let (digest, held) = (prepared.digest, prepared.module.clone());
+    drop(prepared);
+    works(&sandbox, &held).await;
+    assert!(is_mapped(dir.path()));
+    drop(held);
+    assert!(!is_mapped(dir.path()));
+    let never = || -> io::Result<bytes::Bytes> { panic!("the artefact is there") };
+    let module = sandbox.load(digest, never).await.unwrap();
+    works(&sandbox, &module).await;
+    assert_eq!(sandbox.compiled(), 1);
+}
