@@ -21,6 +21,7 @@ mod hot_swap;
 mod hygiene;
 mod ledger;
 mod misbehaving;
+mod packaging;
 mod retry;
 mod ring;
 mod samples;
