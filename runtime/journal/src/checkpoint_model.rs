@@ -160,7 +160,9 @@ impl Maker {
                     revision_last: self.rng.below(100) as u32,
                     ..Definition::default()
                 };
-                Record::Define { at, name: function(self.rng.next()), definition }
+                let name = function(self.rng.next());
+                let raised = self.rng.chance(30).then(|| self.accepted(0));
+                Record::Define { at, name, definition, raised: raised.into_iter().collect() }
             }
             _ => Record::WipeState { at, function: function(self.rng.next()) },
         }

@@ -321,6 +321,6 @@ fn the_formats_are_what_they_were() {
     ];
     assert_eq!(
         found.join(" "),
-        "27d33d6431f31935 3c6cf8e0ba5897ff 45080e3d9366ce64 3e8149382f3748bf"
+        "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 6b57de19aa174f1f"
     );
 }

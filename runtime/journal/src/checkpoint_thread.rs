@@ -155,7 +155,7 @@ mod tests {
         let threads = LogThreads::start(log.writer, log.preparer).unwrap();
         let name: FunctionName = "f".parse().unwrap();
         let definition = Definition::default();
-        let record = Record::Define { at: Timestamp(0), name, definition };
+        let record = Record::Define { at: Timestamp(0), name, definition, raised: Vec::new() };
         let (seq, location) = log.appender.append(&Body::encode(&record)).unwrap();
         parts.history.note(seq, &record, location);
         log.durable.wait_blocking(seq).unwrap();

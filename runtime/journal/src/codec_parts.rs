@@ -9,7 +9,8 @@ use crate::codec::{Decoder, Encoder};
 use crate::codec_record::decode_revision;
 use crate::error::CodecError;
 use crate::record::{
-    Canary, Definition, DeliveryRow, NewDelivery, OpenBreaker, Pause, RevisionDef, RowStatus,
+    Canary, CanaryEnd, Definition, DeliveryRow, NewDelivery, OpenBreaker, Pause, RevisionDef,
+    RowStatus,
 };
 
 type Decoded<T> = Result<T, CodecError>;
@@ -144,6 +145,11 @@ pub(crate) fn encode_definition(e: &mut Encoder, definition: &Definition) {
         e.time(canary.since);
         e.byte(canary.failures_max);
     });
+    e.option(definition.canary_ended.as_ref(), |e, ended| {
+        e.varint(u64::from(ended.revision.get()));
+        e.time(ended.at);
+        e.text(&ended.reason);
+    });
     e.option(definition.breaker, |e, breaker| {
         e.time(breaker.since);
         e.time(breaker.probe);
@@ -166,6 +172,9 @@ pub(crate) fn decode_definition(d: &mut Decoder<'_>) -> Decoded<Definition> {
                 since: d.time()?,
                 failures_max: d.byte()?,
             })
+        })?,
+        canary_ended: d.option(|d| {
+            Ok(CanaryEnd { revision: decode_revision(d)?, at: d.time()?, reason: d.string()? })
         })?,
         breaker: d.option(|d| {
             Ok(OpenBreaker { since: d.time()?, probe: d.time()?, failures: d.number()? })

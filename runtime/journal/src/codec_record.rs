@@ -99,7 +99,7 @@ fn room(record: &Record) -> usize {
         }
         Record::Rows { rows, .. } => 32 + rows.len() * 128,
         Record::Drop { ids, .. } => 32 + ids.len() * 32,
-        Record::Define { .. } => 4096,
+        Record::Define { raised, .. } => 4096 + events(raised),
         Record::WipeState { .. } => 96,
     }
 }
@@ -131,11 +131,12 @@ fn encode(e: &mut Encoder, record: &Record) {
             e.byte(drop_reason_byte(*why));
             e.list(ids, encode_delivery_id);
         }
-        Record::Define { at, name, definition } => {
+        Record::Define { at, name, definition, raised } => {
             e.byte(DEFINE);
             e.time(*at);
             e.function(name);
             encode_definition(e, definition);
+            e.list(raised, encode_accepted);
         }
         Record::WipeState { at, function } => {
             e.byte(WIPE_STATE);
@@ -164,9 +165,12 @@ fn decode(d: &mut Decoder<'_>) -> Decoded<Record> {
             why: decode_drop_reason(d)?,
             ids: d.list(decode_delivery_id)?,
         },
-        DEFINE => {
-            Record::Define { at: d.time()?, name: d.function()?, definition: decode_definition(d)? }
-        }
+        DEFINE => Record::Define {
+            at: d.time()?,
+            name: d.function()?,
+            definition: decode_definition(d)?,
+            raised: d.list(decode_accepted)?,
+        },
         WIPE_STATE => Record::WipeState { at: d.time()?, function: d.function()? },
         _ => return d.expected("record kind before this"),
     })

@@ -19,7 +19,7 @@ use crate::dedup_runs::{NextRuns, Runs};
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::fold::Mark;
-use crate::record::{DedupEntry, Record, Stored};
+use crate::record::{DedupEntry, Stored};
 use crate::store::Store;
 use crate::store_error::StoreError;
 
@@ -128,11 +128,7 @@ impl Dedup {
 
     /// Takes up a record that the checkpoint has not seen.
     pub fn replay(&self, stored: &Stored) {
-        let at = match &stored.record {
-            Record::Accept(accept) => accept.at,
-            Record::Settle(settle) => settle.at,
-            _ => return,
-        };
+        let at = stored.record.at();
         let (offset, events) = stored.record.events();
         for (index, accepted) in (offset..).zip(events) {
             let seq = Seq::new(stored.seq.get() + index);

@@ -76,7 +76,8 @@ impl Fold {
             Record::Settle(settle) => self.settle(stored, settle),
             Record::Rows { rows, .. } => rows.iter().for_each(|row| self.change(row)),
             Record::Drop { ids, .. } => ids.iter().for_each(|id| self.finish(id)),
-            Record::Define { name, definition, .. } => {
+            Record::Define { at, name, definition, raised } => {
+                self.accept(stored, *at, raised);
                 self.bytes += definition.revisions.len() * 1024 + ENTRY_BYTES;
                 self.definitions.insert(name.clone(), definition.clone());
             }

@@ -82,9 +82,9 @@ pub use log_read::{LogReader, RawRecord};
 pub use log_scan::{RawScan, Scan};
 pub use log_stats::{LogStats, SYNC_CLASSES};
 pub use record::{
-    Accept, Accepted, Body, Canary, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
-    Location, NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus,
-    Settle, Stored,
+    Accept, Accepted, Body, Canary, CanaryEnd, DedupEntry, Definition, DeliveryRow, DropReason,
+    Entrance, Location, NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange,
+    RowStatus, Settle, Stored,
 };
 pub use retention::Retention;
 pub use segment_pool::Prepared;

@@ -4,8 +4,9 @@
 //! another record for a key, and folds a record into the checkpoint by overwriting whole rows.
 //!
 //! A record takes a run of sequence numbers. The event at `index` of an [`Accept`] has the
-//! record's number plus `index`; the one at `index` of a commit's emitted events has the record's
-//! number plus 1 plus `index`. Every other record takes one number.
+//! record's number plus `index`; the one at `index` of a commit's emitted events, or of those that
+//! the host raises about a record, has the record's number plus 1 plus `index`. Every other record
+//! takes one number.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,8 @@ pub enum Record {
         at: Timestamp,
         name: FunctionName,
         definition: Definition,
+        /// The host's events about a change that it made itself.
+        raised: Vec<Accepted>,
     },
     /// All state of a function is deleted.
     WipeState {
@@ -226,6 +229,8 @@ pub struct Definition {
     pub paused: Option<Pause>,
     /// A revision that gets a part of the deliveries, before it gets them all.
     pub canary: Option<Canary>,
+    /// The last canary that there was before, and how it ended.
+    pub canary_ended: Option<CanaryEnd>,
     /// Opened by failures, and not closed again.
     pub breaker: Option<OpenBreaker>,
     /// Deleted: only `revision_last` is of interest.
@@ -251,6 +256,15 @@ pub struct Canary {
     pub since: Timestamp,
     /// Given up when more of its attempts fail, in percent.
     pub failures_max: u8,
+}
+
+/// A canary that is one no longer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CanaryEnd {
+    pub revision: RevisionId,
+    pub at: Timestamp,
+    /// As a sentence.
+    pub reason: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -290,6 +304,7 @@ impl Record {
                 Outcome::Dead { raised, .. } => raised.len() + 1,
                 Outcome::Retry { .. } => 1,
             },
+            Self::Define { raised, .. } => raised.len() + 1,
             _ => 1,
         };
         events.max(1) as u64
@@ -305,6 +320,7 @@ impl Record {
                 Outcome::Dead { raised, .. } => (1, raised),
                 Outcome::Retry { .. } => (0, &[]),
             },
+            Self::Define { raised, .. } => (1, raised),
             _ => (0, &[]),
         }
     }

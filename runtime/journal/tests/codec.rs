@@ -8,8 +8,9 @@ mod generate;
 use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
-    Accept, Accepted, Body, Canary, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
-    NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
+    Accept, Accepted, Body, Canary, CanaryEnd, DedupEntry, Definition, DeliveryRow, DropReason,
+    Entrance, NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus,
+    Settle,
 };
 use triphammer_model::{
     DeliveryId, Digest, ErrorInfo, Event, EventParts, Hops, LogLevel, LogLine, OrderingKey,
@@ -165,6 +166,11 @@ fn definition() -> Definition {
             since: Timestamp(5),
             failures_max: 20,
         }),
+        canary_ended: Some(CanaryEnd {
+            revision: RevisionId::new(1).unwrap(),
+            at: Timestamp(9),
+            reason: "r".into(),
+        }),
         breaker: Some(OpenBreaker { since: Timestamp(6), probe: Timestamp(7), failures: 8 }),
         deleted: false,
     }
@@ -214,10 +220,10 @@ fn the_format_is_pinned() {
     pinned(&Record::Drop { at, why, ids: vec![id()] }, "04 01 03 01 ac02 0166");
     let digest = "bb".repeat(32);
     pinned(
-        &Record::Define { at, name: name("f"), definition: definition() },
+        &Record::Define { at, name: name("f"), definition: definition(), raised: vec![accepted()] },
         &format!(
             "05 01 0166 01 01 {digest} c801 027b7d 01 016e 0176 01 0101 00 03 01 04 0170
-            01 02 0a 05 14 01 06 07 08 00"
+            01 02 0a 05 14 01 01 09 0172 01 06 07 08 00 01 {ACCEPTED}"
         ),
     );
     pinned(&Record::WipeState { at, function: name("f") }, "06 01 0166");

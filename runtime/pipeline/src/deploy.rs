@@ -260,7 +260,8 @@ impl Core {
         active: Option<Arc<Revision>>,
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
-        let record = Record::Define { at, name: name.clone(), definition: definition.clone() };
+        let (definition_now, raised) = (definition.clone(), Vec::new());
+        let record = Record::Define { at, name: name.clone(), definition: definition_now, raised };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         self.swap(inner, name, definition, active);

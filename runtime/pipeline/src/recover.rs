@@ -91,8 +91,8 @@ impl Recovery {
                     self.take(id);
                 }
             }
-            Record::Define { at, name, definition } => {
-                self.saw(*at);
+            Record::Define { at, name, definition, .. } => {
+                self.admit(stored, *at);
                 self.definitions.insert(name.clone(), definition.clone());
             }
             Record::WipeState { at, .. } => self.saw(*at),

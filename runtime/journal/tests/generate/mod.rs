@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
-    Accept, Accepted, Canary, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
+    Accept, Accepted, Canary, CanaryEnd, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
     NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
@@ -23,7 +23,12 @@ pub(crate) fn record(rng: &mut Rng) -> Record {
             Record::Rows { at, why, rows: list(rng, 3, row) }
         }
         7 => Record::Drop { at, why: drop_reason(rng), ids: list(rng, 3, delivery_id) },
-        8 => Record::Define { at, name: function(rng), definition: definition(rng) },
+        8 => Record::Define {
+            at,
+            name: function(rng),
+            definition: definition(rng),
+            raised: list(rng, 2, accepted),
+        },
         _ => Record::WipeState { at, function: function(rng) },
     }
 }
@@ -212,6 +217,11 @@ fn definition(rng: &mut Rng) -> Definition {
             weight: rng.next() as u8,
             since: time(rng),
             failures_max: rng.next() as u8,
+        }),
+        canary_ended: option(rng, |rng| CanaryEnd {
+            revision: revision(rng),
+            at: time(rng),
+            reason: text(rng),
         }),
         breaker: option(rng, |rng| OpenBreaker {
             since: time(rng),
