@@ -88,19 +88,8 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 11] = [
-    "filter",
-    "retry.age",
-    "deadLetter",
-    "keyConcurrency",
-    "priority",
-    "rateLimit",
-    "throttle",
-    "debounce",
-    "batch",
-    "breaker",
-    "schedule",
-];
+const UNSUPPORTED: [&str; 7] =
+    ["filter", "rateLimit", "throttle", "debounce", "batch", "breaker", "schedule"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -198,11 +187,11 @@ impl Manifest {
         set("keyConcurrency", (self.key_concurrency > 1).then(|| self.key_concurrency.into()));
         let priority = self.priority != Priority::default();
         set("priority", priority.then(|| self.priority.get().into()));
-        set("rateLimit", self.rate_limit.as_ref().map(Rate::to_json));
-        set("throttle", self.throttle.as_ref().map(Rate::to_json));
-        set("debounce", self.debounce.as_ref().map(Debounce::to_json));
-        set("batch", self.batch.as_ref().map(Batch::to_json));
-        set("breaker", self.breaker.as_ref().map(Breaker::to_json));
+        set("rateLimit", self.rate_limit.map(Rate::to_json));
+        set("throttle", self.throttle.map(Rate::to_json));
+        set("debounce", self.debounce.map(Debounce::to_json));
+        set("batch", self.batch.map(Batch::to_json));
+        set("breaker", self.breaker.map(Breaker::to_json));
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
         value
@@ -255,9 +244,6 @@ impl RetryPolicy {
             max: members.duration("max", any)?.unwrap_or(default.max),
             age: members.duration("age", Duration::from_secs(1)..=Duration::MAX)?,
         };
-        if policy.age.is_some() && UNSUPPORTED.contains(&"retry.age") {
-            return Err(unsupported("retry.age"));
-        }
         if policy.initial > policy.max {
             return Err(invalid("retry.initial", "must not be more than retry.max"));
         }
@@ -349,12 +335,19 @@ mod tests {
         refused(r#"{"on": "a", "retry": {"attempts": 0}}"#, "retry.attempts");
         refused(r#"{"on": "a", "retry": {"initial": "9m"}}"#, "retry.initial");
         refused(r#"{"on": "a", "retry": {"tries": 1}}"#, "retry.tries");
+        refused(r#"{"on": "a", "retry": {"age": "1ms"}}"#, "retry.age");
+        refused(r#"{"on": "a", "priority": 10}"#, "priority");
+        refused(r#"{"on": "a", "keyConcurrency": 2}"#, "keyConcurrency");
+        refused(r#"{"on": "a", "key": "subject", "keyConcurrency": 0}"#, "keyConcurrency");
+        refused(r#"{"on": "a", "deadLetter": {"lane": "halt"}}"#, "deadLetter.lane");
+        refused(r#"{"on": "a", "deadLetter": {"lane": "stop"}}"#, "deadLetter.lane");
+        refused(r#"{"on": "a", "deadLetter": {"keep": "1ms"}}"#, "deadLetter.keep");
         refused("[]", "");
     }
 
     #[test]
     fn members_not_enforced_are_refused() {
-        for text in [r#"{"on":"a","filter":"x"}"#, r#"{"on":"a","priority":5}"#] {
+        for text in [r#"{"on":"a","filter":"x"}"#, r#"{"on":"a","batch":{"max":5}}"#] {
             assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
         }
     }

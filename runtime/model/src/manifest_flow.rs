@@ -132,7 +132,7 @@ impl Rate {
         })
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         json!({ "limit": self.limit, "period": duration_text(self.period) })
     }
 }
@@ -150,7 +150,7 @@ impl Debounce {
         Ok(Self { period, max })
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         let mut value = json!({ "period": duration_text(self.period) });
         if let Some(max) = self.max {
             value["max"] = duration_text(max).into();
@@ -167,7 +167,7 @@ impl Batch {
         Ok(Self { max: members.required("max", max)?, wait: wait.unwrap_or_default() })
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         json!({ "max": self.max, "wait": duration_text(self.wait) })
     }
 }
@@ -182,7 +182,7 @@ impl Breaker {
         Ok(Self { failures, probe: probe.unwrap_or(Duration::from_secs(30)) })
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(self) -> Value {
         json!({ "failures": self.failures, "probe": duration_text(self.probe) })
     }
 }

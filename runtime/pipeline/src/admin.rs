@@ -3,23 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use triphammer_journal::{Body, Definition, DropReason, Record, RowChange, RowStatus};
-use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq};
+use triphammer_journal::{Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus};
+use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
 use crate::core::{Core, Inner};
 use crate::deploy::Deployer;
 use crate::entry::{DeadLetter, Entry};
 use crate::error::{AcceptError, ChangeError, QueryError};
-use crate::history::{drop_status, drop_text};
-use crate::info::{
-    DeliveryPage, DeliveryQuery, DeliveryResult, FunctionInfo, Remove, Selection, Status,
-};
-use crate::queue::FnId;
+use crate::give_up::BATCH_MAX;
+use crate::info::{DeliveryPage, DeliveryQuery, FunctionInfo, Remove, Selection, Status};
 use crate::slab::Slot;
-use crate::waiters::News;
-
-/// Deliveries that one record drops or redrives; more take more records.
-const BATCH_MAX: usize = 1000;
 
 impl Core {
     pub(crate) fn function_infos(&self) -> Vec<FunctionInfo> {
@@ -79,31 +72,26 @@ impl Core {
     ) -> Result<Option<(Seq, u64)>, ChangeError> {
         let at = self.clock.now();
         let order = inner.log.next_seq();
-        let mut rows = Vec::new();
-        let mut letters: Vec<(FnId, Box<DeadLetter>)> = Vec::new();
-        for id in ids {
-            let Some(function) = inner.queue.find(&id.function) else { continue };
-            let queue = inner.queue.function_mut(function);
-            let Some(mut dead) = queue.dead.remove(&id.seq) else { continue };
-            queue.counts.dead -= 1;
-            let row = &mut dead.row;
-            (row.entered, row.order) = (at, order);
+        let redriven = |id: &DeliveryId| {
+            let queue = inner.queue.function(inner.queue.find(&id.function)?);
+            let mut row = queue.dead.get(id.seq)?.row.clone();
+            // A lane that stood for it goes on with it; else it goes to the end.
+            if !queue.dead.halts() || row.key.is_none() {
+                (row.entered, row.order) = (at, order);
+            }
             (row.attempts, row.starts, row.status) = (0, 0, RowStatus::Due(at));
-            rows.push(row.clone());
-            letters.push((function, dead));
-        }
+            Some(row)
+        };
+        let rows: Vec<DeliveryRow> = ids.iter().filter_map(redriven).collect();
         if rows.is_empty() {
             return Ok(None);
         }
-        let count = rows.len() as u64;
         let record = Record::Rows { at, why: RowChange::Redriven, rows };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
-        for (function, dead) in letters {
-            let entry = Entry::from_row(&dead.row, function, dead.payload);
-            inner.queue.insert(entry, at, at);
-        }
-        Ok(Some((seq, count)))
+        let Record::Rows { rows, .. } = record else { return Ok(None) };
+        inner.reopen(&rows, at);
+        Ok(Some((seq, rows.len() as u64)))
     }
 
     /// Gives up deliveries: dead letters, and those that do not run at the moment.
@@ -133,34 +121,9 @@ impl Core {
         why: DropReason,
         ids: &[DeliveryId],
     ) -> Result<Option<Seq>, ChangeError> {
-        if ids.is_empty() {
-            return Ok(None);
-        }
-        let record = Record::Drop { at: self.clock.now(), why, ids: ids.to_vec() };
-        let (seq, location) = inner.log.append(&Body::encode(&record))?;
-        self.history.note(seq, &record, location);
         let slots = inner.slots(ids);
-        for id in ids {
-            let Some(function) = inner.queue.find(&id.function) else { continue };
-            match slots.get(id) {
-                Some(slot) if inner.queue.status(*slot) == Status::Running => {
-                    inner.queue.finish(*slot);
-                }
-                Some(slot) => {
-                    inner.queue.remove(*slot);
-                }
-                None => {
-                    let queue = inner.queue.function_mut(function);
-                    if queue.dead.remove(&id.seq).is_some() {
-                        queue.counts.dead -= 1;
-                    }
-                }
-            }
-            inner.queue.function_mut(function).counts.dropped += 1;
-            inner.totals.dropped += 1;
-            inner.waiters.tell(id.seq, || dropped(id, why, seq));
-        }
-        Ok(Some(seq))
+        let found: Vec<_> = ids.iter().map(|id| (id.clone(), slots.get(id).copied())).collect();
+        Ok(self.give_up(inner, why, &found)?)
     }
 
     fn dead_ids(&self, selection: &Selection) -> Result<Vec<DeliveryId>, ChangeError> {
@@ -190,22 +153,31 @@ impl Core {
     }
 }
 
-fn dropped(id: &DeliveryId, why: DropReason, record: Seq) -> News {
-    News {
-        event: id.seq,
-        record,
-        result: DeliveryResult {
-            function: id.function.clone(),
-            revision: None,
-            status: drop_status(why),
-            attempts: 0,
-            reply: None,
-            error: Some(ErrorInfo { code: why.code().into(), message: drop_text(why).into() }),
-        },
-    }
-}
-
 impl Inner {
+    /// Dead letters are open again, as these rows say.
+    fn reopen(&mut self, rows: &[DeliveryRow], at: Timestamp) {
+        let mut first = Vec::new();
+        for row in rows {
+            let Some(function) = self.queue.find(&row.id.function) else { continue };
+            let halts = self.queue.function(function).dead.halts();
+            let Some(letter) = self.queue.unbury(function, row.id.seq) else { continue };
+            let entry = Entry::from_row(row, function, letter.payload);
+            if halts && entry.key.is_some() {
+                first.push(entry);
+            } else {
+                self.queue.insert(entry, at, at);
+            }
+        }
+        let lanes: Vec<_> = first.iter().map(|entry| (entry.function, entry.key.clone())).collect();
+        // The last first: each goes to the front of its lane, before those that came after it.
+        for entry in first.into_iter().rev() {
+            self.queue.insert_first(entry);
+        }
+        for (function, key) in lanes {
+            self.queue.resume_lane(function, key.as_ref());
+        }
+    }
+
     fn function_info(&self, name: &FunctionName) -> FunctionInfo {
         let function = &self.functions[name];
         let counts = self.queue.find(name).map(|id| self.queue.function(id).counts);
@@ -226,7 +198,7 @@ impl Inner {
         let wanted = |name: &FunctionName| query.function.as_ref().is_none_or(|f| f == name);
         if query.status.is_none_or(|s| s == Status::Dead) {
             for function in self.queue.functions().iter().filter(|f| wanted(&f.name)) {
-                let dead = function.dead.values().filter(|dead| has_code(dead, query));
+                let dead = function.dead.iter().filter(|dead| has_code(dead, query));
                 found.extend(dead.map(|dead| dead.row.id.clone()));
             }
         }
@@ -267,7 +239,7 @@ impl Inner {
             None => self
                 .queue
                 .find(&id.function)
-                .is_some_and(|function| self.queue.function(function).dead.contains_key(&id.seq)),
+                .is_some_and(|function| self.queue.function(function).dead.get(id.seq).is_some()),
         };
         ids.iter().filter(can).cloned().collect()
     }

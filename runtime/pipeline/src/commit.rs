@@ -9,18 +9,20 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use triphammer_journal::{
-    Accepted, AppendError, Body, DedupEntry, Entrance, Outcome, ReadVersion, Record, RowStatus,
-    Settle, Space,
+    Accepted, AppendError, Body, DedupEntry, DeliveryRow, Entrance, Outcome, ReadVersion, Record,
+    RowStatus, Settle, Space,
 };
 use triphammer_model::{
     Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
     Timestamp,
 };
 
-use crate::core::{Core, Inner, Lease, Numbered};
+use crate::core::{Core, Inner, Lease};
+use crate::entry::{DeadLetter, Entry};
 use crate::feed::FeedItem;
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
+use crate::notice;
 use crate::route::RouteTable;
 use crate::settle::{AttemptError, Jitter, Settlement, settle};
 use crate::waiters::News;
@@ -50,7 +52,7 @@ const CONFLICTS_MAX: u32 = 3;
 const HOST_FAULTS_MAX: Duration = Duration::from_secs(300);
 
 /// Before a delivery runs again whose outcome the log refused.
-const REFUSED_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Settles one attempt: commits it, or decides what becomes of its delivery.
@@ -64,7 +66,8 @@ impl Core {
         let bits = lease.entry.seq.get() ^ (u64::from(number) << 48) ^ self.clock.now().ms() << 20;
         let policy = &lease.revision.manifest.retry;
         let result = result.and_then(|effects| self.check_hops(&lease, effects));
-        match settle(policy, number, result, Jitter::from_bits(bits)) {
+        let age = self.clock.now().since(lease.entry.place().0);
+        match settle(policy, (number, age), result, Jitter::from_bits(bits)) {
             Settlement::Commit(effects) => self.commit(lease, attempt, effects),
             Settlement::Retry { after, counted, error } => {
                 let due = self.clock.now().plus(after);
@@ -123,6 +126,7 @@ impl Core {
             };
             self.history.note(seq, &record, location);
             self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
+            self.raise(&mut inner);
             self.wake(inner, due_before);
             return Settled::Yes;
         }
@@ -147,12 +151,8 @@ impl Core {
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
         }
+        inner.admit_all(record, (seq, location), now);
         let (offset, emitted) = record.events();
-        for (index, accepted) in emitted.iter().enumerate() {
-            let number = nth(seq, offset as usize + index);
-            let index = index as u32;
-            inner.admit(&Numbered { seq: number, location, index, accepted }, now, now);
-        }
         let emitted = || (0..emitted.len()).map(|n| nth(seq, offset as usize + n)).collect();
         inner.feed.push(seq.get(), || FeedItem::Committed {
             id: lease.id(),
@@ -173,7 +173,7 @@ impl Core {
         let row = failure.row(&lease, at);
         let outcome = match &failure.due {
             Some(_) => Outcome::Retry { error: failure.error.clone(), row: row.clone() },
-            None => Outcome::Dead { row: row.clone(), raised: Vec::new() },
+            None => Outcome::Dead { row: row.clone(), raised: self.raised(&row, &lease, &attempt) },
         };
         let record = self.record(&lease, &attempt, at, number, outcome);
         let body = Body::encode(&record);
@@ -193,14 +193,22 @@ impl Core {
         match failure.due {
             Some(due) => self.apply_retry(&mut inner, &lease, due, (seq, at), &failure),
             None => {
-                if let Some(mut entry) = inner.queue.finish(lease.slot) {
-                    entry.attempts = row.attempts;
-                    inner.bury(entry, &lease.revision.function, row.status, seq);
-                }
+                inner.tell_dead(&row, seq);
+                let letter = |entry: Entry| DeadLetter::new(row, entry.payload);
+                inner.queue.finish_dead(lease.slot, letter);
+                inner.admit_all(&record, (seq, location), at);
             }
         }
+        self.raise(&mut inner);
         self.wake(inner, due_before);
         Settled::Yes
+    }
+
+    /// The notice of a dead letter, in the record that makes it one.
+    fn raised(&self, row: &DeliveryRow, lease: &Lease, attempt: &Attempt) -> Vec<Accepted> {
+        let (event, revision) = (&attempt.event, Some(lease.revision.id));
+        let notice = notice::of_dead(row, event, revision, self.limits.hops_max);
+        notice.and_then(|notice| self.announce(notice)).into_iter().collect()
     }
 
     fn apply_retry(
@@ -357,7 +365,7 @@ struct Failure {
 }
 
 impl Failure {
-    fn row(&self, lease: &Lease, at: Timestamp) -> triphammer_journal::DeliveryRow {
+    fn row(&self, lease: &Lease, at: Timestamp) -> DeliveryRow {
         let status = match self.due {
             Some(due) => RowStatus::Due(due),
             None => RowStatus::Dead { at, error: self.error.clone() },

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use triphammer_journal::{
-    Accepted, Appender, Dedup, Disk, Durable, Fingerprint, History, Location, LogReader, RowStatus,
-    StateStore, Store,
+    Accepted, Appender, Dedup, DeliveryRow, Disk, Durable, Fingerprint, History, Location,
+    LogReader, Record, RowStatus, StateStore, Store,
 };
 use triphammer_model::{DeliveryId, FunctionName, Limits, Seq, Timestamp};
 
@@ -19,6 +19,8 @@ use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
 use crate::info::{DeliveryResult, Status};
+use crate::intake::nth;
+use crate::notice::{self, Notice};
 use crate::queue::{FnId, Queue};
 use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
@@ -64,6 +66,8 @@ pub(crate) struct Inner {
     pub(crate) routes_version: u64,
     pub(crate) waiters: Waiters,
     pub(crate) feed: Feed,
+    /// To be raised before the lock is given back.
+    pub(crate) notices: Vec<Notice>,
     pub(crate) totals: Totals,
 }
 
@@ -181,7 +185,7 @@ impl Core {
         if inner.log.may_dispatch().is_err() {
             return None;
         }
-        let slot = inner.queue.next()?;
+        let slot = self.next_turn(&mut inner)?;
         let event = inner.queue.take_payload(slot);
         let mut entry = inner.queue.entry(slot).clone();
         entry.payload.memory = event;
@@ -210,10 +214,25 @@ impl Core {
         Some(lease)
     }
 
+    /// The delivery whose turn it is. Those that have expired are given up on the way.
+    fn next_turn(&self, inner: &mut Inner) -> Option<Slot> {
+        loop {
+            let now = self.clock.now();
+            let turn = inner.queue.next(now)?;
+            if !turn.expired {
+                return Some(turn.slot);
+            }
+            self.expire(inner, turn.slot, now);
+        }
+    }
+
     /// Makes ready what has come due, and says when to look again.
     pub(crate) fn release_due(&self) -> Option<Timestamp> {
         let mut inner = self.lock();
-        let next = inner.queue.release_due(self.clock.now());
+        let now = self.clock.now();
+        inner.queue.release_due(now);
+        self.forget_old_letters(&mut inner, now);
+        let next = inner.queue.next_due();
         let more = inner.queue.has_next();
         drop(inner);
         if more {
@@ -271,6 +290,9 @@ impl Inner {
                 }
                 Some(error) => {
                     let status = RowStatus::Dead { at, error: error.clone() };
+                    let row = entry.to_row(&delivery.function, status.clone());
+                    let notice = notice::of_dead(&row, &accepted.event, None, u16::MAX);
+                    self.notices.extend(notice);
                     self.bury(entry, &delivery.function, status, seq);
                 }
             }
@@ -287,6 +309,12 @@ impl Inner {
         record: Seq,
     ) {
         let row = entry.to_row(name, status);
+        self.tell_dead(&row, record);
+        self.queue.bury(entry.function, DeadLetter::new(row, entry.payload));
+    }
+
+    /// Counts a dead letter, and tells of it once `record` is on disk.
+    pub(crate) fn tell_dead(&mut self, row: &DeliveryRow, record: Seq) {
         let RowStatus::Dead { at, error } = row.status.clone() else { return };
         self.totals.dead += 1;
         let id = row.id.clone();
@@ -308,11 +336,21 @@ impl Inner {
                 error: Some(error.clone()),
             },
         });
-        let mut payload = entry.payload;
-        payload.memory = None;
-        let function = self.queue.function_mut(entry.function);
-        function.dead.insert(id.seq, Box::new(DeadLetter { row, payload }));
-        function.counts.dead += 1;
+    }
+
+    /// Takes the events of a record that is in the log as (its number, its place).
+    pub(crate) fn admit_all(
+        &mut self,
+        record: &Record,
+        (seq, location): (Seq, Location),
+        now: Timestamp,
+    ) {
+        let (offset, events) = record.events();
+        for (index, accepted) in events.iter().enumerate() {
+            let seq = nth(seq, offset as usize + index);
+            let index = index as u32;
+            self.admit(&Numbered { seq, location, index, accepted }, record.at(), now);
+        }
     }
 
     fn announce(&mut self, seq: Seq, at: Timestamp, accepted: &Accepted) {

@@ -284,10 +284,10 @@ impl Core {
                 .filter(|before| before.definition.active == function.definition.active)
                 .and_then(|before| before.broken.clone());
         }
-        let (runnable, concurrency) = (function.is_runnable(), function.concurrency());
+        let rules = function.rules();
         inner.functions.insert(name.clone(), function);
         let id = inner.queue.function_id(name);
-        inner.queue.configure(id, runnable, concurrency);
+        inner.queue.configure(id, rules);
         let version = inner.routes_version + 1;
         let table = routes(&inner.functions, version, &self.limits);
         self.set_routes(inner, table);

@@ -15,7 +15,7 @@ impl Inner {
             Some(slot) => Some(self.describe(*slot)),
             None => {
                 let function = self.queue.find(&id.function)?;
-                Some(self.describe_dead(self.queue.function(function).dead.get(&id.seq)?))
+                Some(self.describe_dead(self.queue.function(function).dead.get(id.seq)?))
             }
         };
         ids.iter().filter_map(describe).collect()
@@ -62,30 +62,38 @@ impl Inner {
         let function = self.queue.function(entry.function);
         match status {
             Status::Running => "an attempt is running".into(),
-            Status::Blocked => match self.queue.lane_head(slot) {
-                Some(head) => format!(
-                    "behind delivery {}/{} of its lane",
-                    self.queue.entry(head).seq,
-                    function.name
-                ),
-                None => "behind another delivery of its lane".into(),
-            },
+            Status::Blocked => self.reason_of_lane(slot, entry),
             Status::Waiting if entry.attempts > 0 => {
                 format!("waits to be tried again after {} failed attempts", entry.attempts)
             }
             Status::Waiting => "waits for its time".into(),
             _ if self.log.may_dispatch().is_err() => "the disk is full".into(),
-            _ if !function.is_runnable() => match self.functions.get(&function.name) {
+            _ if !function.rules.runnable => match self.functions.get(&function.name) {
                 Some(f) if f.paused().is_some() => {
                     let why = f.paused().map(|(_, why)| why).unwrap_or_default();
                     format!("its function is paused: {why}")
                 }
                 _ => "its function has no active revision".into(),
             },
-            _ if function.counts.running >= u64::from(function.concurrency()) => {
-                format!("its function runs {} at a time", function.concurrency())
+            _ if function.counts.running >= u64::from(function.rules.concurrency) => {
+                format!("its function runs {} at a time", function.rules.concurrency)
             }
             _ => "waits for a worker".into(),
+        }
+    }
+
+    fn reason_of_lane(&self, slot: Slot, entry: &Entry) -> String {
+        let function = self.queue.function(entry.function);
+        let letter = entry.key.as_ref().filter(|key| function.dead.is_halted(key));
+        if let Some(letter) = letter.and_then(|key| function.dead.halting(key)) {
+            return format!(
+                "its lane stands until dead letter {} is redriven or dropped",
+                letter.row.id
+            );
+        }
+        match self.queue.lane_head(slot) {
+            Some(head) => format!("behind delivery {} of its lane", self.id_of(head)),
+            None => "behind another delivery of its lane".into(),
         }
     }
 }

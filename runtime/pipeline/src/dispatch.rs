@@ -122,7 +122,8 @@ async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
             Err(message) => return give_up(core, lease, &message),
         };
         let mut attempt = attempt(core, &lease, event.clone());
-        let validated = lease.entry.key.is_none();
+        // Only one at a time can have read what another has not written yet.
+        let validated = lease.entry.key.is_none() || lease.revision.manifest.key_concurrency > 1;
         let reader = Arc::new(Reader::new(&core.state, Arc::clone(&attempt.space), validated));
         let mut invoked = invoke(core, sandbox, &lease, event, &attempt, &reader).await;
         attempt.reads = reader.take_noted();

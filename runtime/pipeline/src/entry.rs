@@ -78,6 +78,13 @@ pub(crate) struct DeadLetter {
     pub(crate) payload: Payload,
 }
 
+impl DeadLetter {
+    /// What is dead needs no memory for its event.
+    pub(crate) fn new(row: DeliveryRow, payload: Payload) -> Box<Self> {
+        Box::new(Self { row, payload: Payload { memory: None, ..payload } })
+    }
+}
+
 impl Entry {
     /// A delivery that has just been accepted as `seq`.
     pub(crate) fn new(

@@ -9,6 +9,7 @@ use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
 
 use crate::core::Core;
 use crate::error::QueryError;
+use crate::give_up;
 use crate::info::{
     AttemptStory, DeliveryInfo, DeliveryStory, EventPage, EventQuery, EventSummary, Status, Story,
 };
@@ -74,7 +75,7 @@ impl Core {
         for delivery in &mut story.deliveries {
             let id = &delivery.info.id;
             let Some(function) = inner.queue.find(&id.function) else { continue };
-            if let Some(dead) = inner.queue.function(function).dead.get(&id.seq) {
+            if let Some(dead) = inner.queue.function(function).dead.get(id.seq) {
                 delivery.info = inner.describe_dead(dead);
                 continue;
             }
@@ -182,31 +183,11 @@ fn tell_drop(
 ) {
     for id in ids.iter().filter(|id| id.seq == seq) {
         if let Some(delivery) = deliveries.get_mut(&id.function) {
-            let error = ErrorInfo { code: why.code().into(), message: drop_text(why).into() };
-            delivery.info.status = drop_status(why);
+            let error = give_up::error(why);
+            delivery.info.status = give_up::status(why);
             delivery.info.reason = error.message.clone();
             delivery.info.error = Some(error);
         }
-    }
-}
-
-/// Why a delivery was given up, as a sentence.
-pub(crate) fn drop_text(why: DropReason) -> &'static str {
-    match why {
-        DropReason::Operator => "dropped by an operator",
-        DropReason::Removed => "dropped with its function",
-        DropReason::Expired => "its time had passed before it ran",
-        DropReason::Debounced => "a later delivery of the same key took its place",
-        DropReason::RateLimited => "the function's rate limit was used up",
-        DropReason::Cancelled => "a timer that its function cancelled, or set again",
-        DropReason::Missed => "a slot of the schedule that passed while the host was down",
-    }
-}
-
-pub(crate) fn drop_status(why: DropReason) -> Status {
-    match why {
-        DropReason::Expired => Status::Expired,
-        _ => Status::Dropped,
     }
 }
 

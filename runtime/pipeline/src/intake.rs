@@ -42,8 +42,9 @@ struct Batch<'a> {
 
 /// How a try under the lock ended.
 enum Try {
-    /// The batch is in the log: the first new event's number, if there is a new one.
-    Done(Option<Seq>),
+    /// The batch is in the log: the first new event's number, if there is a new one, and that of
+    /// the last notice about them.
+    Done(Option<Seq>, Option<Seq>),
     /// Something has changed: prepare again.
     Again,
 }
@@ -69,19 +70,19 @@ impl Core {
             return Ok(Vec::new());
         }
         let mut batch = self.batch(entrance, events);
-        let (first, record) = loop {
+        let (first, raised, record) = loop {
             let table = self.routes();
             let at = self.clock.now();
             let record = batch.record(&table, at);
             let body = batch.has_new().then(|| Body::encode(&record));
             match self.try_accept(&mut batch, &table, at, &record, body, news)? {
-                Try::Done(first) => break (first, record),
+                Try::Done(first, raised) => break (first, raised, record),
                 Try::Again => {}
             }
         };
         let receipts = batch.receipts(first, &record);
         // A duplicate may be of an event that is not on disk yet: the highest number covers both.
-        if let Some(last) = receipts.iter().map(|receipt| receipt.seq).max() {
+        if let Some(last) = receipts.iter().map(|receipt| receipt.seq).chain(raised).max() {
             self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
         }
         Ok(receipts)
@@ -138,7 +139,7 @@ impl Core {
         }
         let (_, events) = record.events();
         inner.totals.duplicates += (batch.events.len() - events.len()) as u64;
-        let mut first = None;
+        let (mut first, mut raised) = (None, None);
         if let Some(body) = body {
             may_accept(&inner)?;
             let (seq, location) = inner.log.append(&body)?;
@@ -152,6 +153,7 @@ impl Core {
                 let index = index as u32;
                 inner.admit(&Numbered { seq, location, index, accepted }, at, now);
             }
+            raised = self.raise(&mut inner);
         }
         if let Some(news) = news {
             for known in &batch.known {
@@ -161,7 +163,7 @@ impl Core {
             }
         }
         self.wake(inner, due_before);
-        Ok(Try::Done(first))
+        Ok(Try::Done(first, raised))
     }
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
             routes_version: table.version,
             waiters: Waiters::default(),
             feed: Feed::new(),
+            notices: Vec::new(),
             totals: Totals::default(),
         },
         state,
@@ -189,9 +190,9 @@ async fn load_active(deployer: &Deployer) {
                 function.broken = Some(why);
             }
         }
-        let (runnable, concurrency) = (function.is_runnable(), function.concurrency());
+        let rules = function.rules();
         let id = inner.queue.function_id(&name);
-        inner.queue.configure(id, runnable, concurrency);
+        inner.queue.configure(id, rules);
     }
 }
 

@@ -4,40 +4,18 @@
 //! run side by side. Functions with work take turns. Each delivery is in exactly one state, and
 //! the counts are kept with the states, so they are exact and free.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
-use foldhash::fast::RandomState;
 use triphammer_model::{Event, FunctionName, OrderingKey, Seq, Timestamp};
 
-use crate::entry::{DeadLetter, Entry, Payload, State};
-use crate::info::{Counts, Status};
+use crate::entry::{Entry, Payload, State};
+use crate::fn_queue::{FnQueue, Rules};
+use crate::info::Status;
+use crate::shares::stride;
 use crate::slab::{Slab, Slot};
 
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FnId(u32);
-
-#[derive(Debug)]
-pub(crate) struct FnQueue {
-    pub(crate) name: FunctionName,
-    pub(crate) counts: Counts,
-    pub(crate) dead: BTreeMap<Seq, Box<DeadLetter>>,
-    /// It has an active revision and is not paused.
-    runnable: bool,
-    concurrency: u32,
-    lanes: HashMap<OrderingKey, Lane, RandomState>,
-    /// The oldest first.
-    ready: BinaryHeap<Reverse<(Seq, Slot)>>,
-    in_ring: bool,
-    /// Runs next, and alone.
-    exclusive: Option<Slot>,
-}
-
-#[derive(Debug)]
-struct Lane {
-    head: Slot,
-    rest: VecDeque<Slot>,
-}
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -45,10 +23,24 @@ pub(crate) struct Queue {
     by_name: HashMap<FunctionName, FnId>,
     entries: Slab<Entry>,
     timers: BTreeSet<(Timestamp, Seq, Slot)>,
-    /// Functions with something to run, in turn.
-    ring: VecDeque<FnId>,
+    /// Functions that open at a time.
+    closed: BTreeSet<(Timestamp, FnId)>,
+    /// Functions whose dead letters are not kept for ever.
+    forgetful: Vec<FnId>,
+    /// Functions with something to run, by their pass: the lowest is next.
+    turns: BTreeSet<(u64, FnId)>,
+    /// The pass of the last turn.
+    pass: u64,
     payload_bytes: u64,
     payload_bytes_max: u64,
+}
+
+/// A delivery whose turn it is. It counts as running.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Turn {
+    pub(crate) slot: Slot,
+    /// It is to be given up instead.
+    pub(crate) expired: bool,
 }
 
 impl Queue {
@@ -59,7 +51,10 @@ impl Queue {
             by_name: HashMap::new(),
             entries: Slab::new(),
             timers: BTreeSet::new(),
-            ring: VecDeque::new(),
+            closed: BTreeSet::new(),
+            forgetful: Vec::new(),
+            turns: BTreeSet::new(),
+            pass: 0,
             payload_bytes: 0,
             payload_bytes_max,
         }
@@ -71,17 +66,7 @@ impl Queue {
             return *id;
         }
         let id = FnId(self.functions.len() as u32);
-        self.functions.push(FnQueue {
-            name: name.clone(),
-            counts: Counts::default(),
-            dead: BTreeMap::new(),
-            runnable: false,
-            concurrency: 1,
-            lanes: HashMap::default(),
-            ready: BinaryHeap::new(),
-            in_ring: false,
-            exclusive: None,
-        });
+        self.functions.push(FnQueue::new(name.clone()));
         self.by_name.insert(name.clone(), id);
         id
     }
@@ -102,11 +87,23 @@ impl Queue {
         &self.functions
     }
 
-    /// Says whether and how much of the function may run.
-    pub(crate) fn configure(&mut self, id: FnId, runnable: bool, concurrency: u32) {
+    /// Says whether and how the function may run. What its lanes hold follows.
+    pub(crate) fn configure(&mut self, id: FnId, rules: Rules) {
         let function = self.function_mut(id);
-        function.runnable = runnable;
-        function.concurrency = concurrency;
+        let lanes_change = function.rules.key_concurrency != rules.key_concurrency
+            || function.rules.halts != rules.halts;
+        function.dead.set_halts(rules.halts);
+        let forgets = rules.keep_dead_ms.is_some();
+        function.rules = rules;
+        self.forgetful.retain(|other| *other != id);
+        if forgets {
+            self.forgetful.push(id);
+        }
+        if lanes_change {
+            self.call_back_halted(id);
+            let keys: Vec<OrderingKey> = self.function(id).lanes.keys().cloned().collect();
+            keys.iter().for_each(|key| self.advance(id, key));
+        }
         self.offer(id);
     }
 
@@ -154,60 +151,32 @@ impl Queue {
 
     /// Gives a placed delivery its state.
     pub(crate) fn insert_placed(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
-        if due > now { self.wait(slot, due) } else { self.enter(slot) }
-    }
-
-    /// Makes ready what has come due, and says when to look again.
-    pub(crate) fn release_due(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while let Some((due, order, slot)) = self.timers.first().copied() {
-            if due > now {
-                return Some(due);
-            }
-            self.timers.remove(&(due, order, slot));
-            let entry = &mut self.entries[slot];
-            let id = entry.function;
-            let in_lane = entry.in_lane;
-            if !in_lane {
-                let (entered, order) = entry.place();
-                entry.move_to(entered.max(due), order);
-            }
-            self.function_mut(id).counts.waiting -= 1;
-            if in_lane {
-                self.make_ready(slot);
-            } else {
-                self.enter(slot);
-            }
-        }
-        None
+        if due > now { self.wait(slot, due) } else { self.enter(slot, false) }
     }
 
     /// Whether [`Queue::next`] may have something. It may still turn out that it has not.
     pub(crate) fn has_next(&self) -> bool {
-        !self.ring.is_empty()
-    }
-
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(due, ..)| *due)
+        !self.turns.is_empty()
     }
 
     /// The next delivery to run, which now runs.
-    pub(crate) fn next(&mut self) -> Option<Slot> {
-        while let Some(id) = self.ring.pop_front() {
+    pub(crate) fn next(&mut self, now: Timestamp) -> Option<Turn> {
+        while let Some((pass, id)) = self.turns.pop_first() {
+            self.pass = pass;
             let function = self.function_mut(id);
-            function.in_ring = false;
+            function.wants_turn = false;
             if !function.may_run() {
                 continue;
             }
-            let Some(slot) =
-                function.exclusive.or_else(|| function.ready.pop().map(|Reverse((_, slot))| slot))
-            else {
-                continue;
-            };
+            let Some(slot) = function.exclusive.or_else(|| function.ready.pop()) else { continue };
+            function.pass = pass + stride(function.rules.priority);
             function.counts.ready -= 1;
             function.counts.running += 1;
-            self.entries[slot].state = State::Running;
+            let entry = &mut self.entries[slot];
+            entry.state = State::Running;
+            let expired = entry.expires().is_some_and(|expires| expires <= now);
             self.offer(id);
-            return Some(slot);
+            return Some(Turn { slot, expired });
         }
         None
     }
@@ -221,13 +190,8 @@ impl Queue {
 
     /// A running delivery is settled: it leaves, and its lane goes on.
     pub(crate) fn finish(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.remove(slot)?;
-        self.forget_payload(&entry.payload);
-        self.stop_running(entry.function, slot);
-        if let Some(key) = &entry.key {
-            self.advance(entry.function, key);
-        }
-        self.offer(entry.function);
+        let entry = self.take_running(slot)?;
+        self.go_on(&entry);
         Some(entry)
     }
 
@@ -262,17 +226,22 @@ impl Queue {
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
         let entry = self.entries.get(slot)?;
         let (id, state, due, order) = (entry.function, entry.state, entry.due(), entry.place().1);
-        let function = self.function_mut(id);
+        let priority = entry.priority;
+        let function = &mut self.functions[id.0 as usize];
         match state {
             State::Running => return None,
             State::Ready => {
                 function.counts.ready -= 1;
-                function.ready.retain(|Reverse((_, s))| *s != slot);
+                function.ready.remove(priority, slot);
                 if function.exclusive == Some(slot) {
                     function.exclusive = None;
                 }
             }
-            State::Blocked => function.counts.blocked -= 1,
+            State::Blocked => {
+                if let Some(key) = &entry.key {
+                    function.leave_rest(key, slot);
+                }
+            }
             State::Waiting => {
                 function.counts.waiting -= 1;
                 self.timers.remove(&(due, order, slot));
@@ -280,10 +249,11 @@ impl Queue {
         }
         let entry = self.entries.remove(slot)?;
         self.forget_payload(&entry.payload);
-        if let Some(key) = entry.key.as_ref().filter(|_| entry.in_lane) {
-            self.leave_lane(id, key, slot);
+        if state == State::Blocked {
+            self.resume_lane(id, entry.key.as_ref());
+        } else {
+            self.go_on(&entry);
         }
-        self.offer(id);
         Some(entry)
     }
 
@@ -296,19 +266,11 @@ impl Queue {
         }
     }
 
-    /// When a waiting delivery may run.
-    pub(crate) fn due(&self, slot: Slot) -> Option<Timestamp> {
-        match self.entries[slot].state {
-            State::Waiting => Some(self.entries[slot].due()),
-            _ => None,
-        }
-    }
-
     /// The delivery at the head of this one's lane.
     pub(crate) fn lane_head(&self, slot: Slot) -> Option<Slot> {
         let entry = &self.entries[slot];
         let lane = self.function(entry.function).lanes.get(entry.key.as_ref()?)?;
-        Some(lane.head)
+        (lane.active > 0).then_some(lane.head)
     }
 
     /// Whether the slot still holds this delivery.
@@ -316,31 +278,19 @@ impl Queue {
         self.entries.get(slot).is_some_and(|e| e.seq == seq && e.function == function)
     }
 
-    fn wait(&mut self, slot: Slot, due: Timestamp) {
-        let entry = &mut self.entries[slot];
-        entry.wait_until(due);
-        self.timers.insert((due, entry.place().1, slot));
-        let id = entry.function;
-        self.function_mut(id).counts.waiting += 1;
-    }
-
-    fn enter(&mut self, slot: Slot) {
+    fn enter(&mut self, slot: Slot, first: bool) {
         let entry = &mut self.entries[slot];
         let Some(key) = entry.key.clone() else {
             return self.make_ready(slot);
         };
         entry.in_lane = true;
         entry.state = State::Blocked;
-        let function = &mut self.functions[entry.function.0 as usize];
-        if let Some((shared, _)) = function.lanes.get_key_value(&key) {
-            // The lane's deliveries share one text.
-            entry.key = Some(shared.clone());
-        }
-        if let Some(lane) = function.lanes.get_mut(&key) {
-            lane.rest.push_back(slot);
-            function.counts.blocked += 1;
-        } else {
-            function.lanes.insert(key, Lane { head: slot, rest: VecDeque::new() });
+        let id = entry.function;
+        let function = &mut self.functions[id.0 as usize];
+        let at_once = function.join_lane(&key, slot, first);
+        // The lane's deliveries share one text.
+        entry.key = function.lanes.get_key_value(&key).map(|(shared, _)| shared.clone());
+        if at_once {
             self.make_ready(slot);
         }
     }
@@ -348,36 +298,34 @@ impl Queue {
     fn make_ready(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot];
         entry.state = State::Ready;
-        let (id, order) = (entry.function, entry.place().1);
+        let (id, priority, order) = (entry.function, entry.priority, entry.place().1);
         let function = self.function_mut(id);
         function.counts.ready += 1;
-        function.ready.push(Reverse((order, slot)));
+        function.ready.push(priority, order, slot);
         self.offer(id);
     }
 
-    /// The head of a lane has left: the next one is ready, or the lane is gone.
+    /// Makes ready what its lane lets go.
     fn advance(&mut self, id: FnId, key: &OrderingKey) {
-        let function = self.function_mut(id);
-        let Some(lane) = function.lanes.get_mut(key) else { return };
-        match lane.rest.pop_front() {
-            Some(next) => {
-                lane.head = next;
-                function.counts.blocked -= 1;
-                self.make_ready(next);
-            }
-            None => {
-                function.lanes.remove(key);
-            }
+        while let Some(next) = self.function_mut(id).next_of_lane(key) {
+            self.make_ready(next);
         }
     }
 
-    fn leave_lane(&mut self, id: FnId, key: &OrderingKey, slot: Slot) {
-        let Some(lane) = self.function_mut(id).lanes.get_mut(key) else { return };
-        if lane.head == slot {
-            self.advance(id, key);
-        } else {
-            lane.rest.retain(|s| *s != slot);
+    /// A delivery has left: its lane goes on, and its function.
+    fn go_on(&mut self, entry: &Entry) {
+        if let Some(key) = entry.key.as_ref().filter(|_| entry.in_lane) {
+            self.function_mut(entry.function).leave_active(key);
+            self.advance(entry.function, key);
         }
+        self.offer(entry.function);
+    }
+
+    fn take_running(&mut self, slot: Slot) -> Option<Entry> {
+        let entry = self.entries.remove(slot)?;
+        self.forget_payload(&entry.payload);
+        self.stop_running(entry.function, slot);
+        Some(entry)
     }
 
     fn stop_running(&mut self, id: FnId, slot: Slot) {
@@ -395,38 +343,22 @@ impl Queue {
 
     /// Gives the function its turn, if it has something that may run.
     fn offer(&mut self, id: FnId) {
+        let now = self.pass;
         let function = self.function_mut(id);
-        if !function.in_ring && function.may_run() {
-            function.in_ring = true;
-            self.ring.push_back(id);
+        if !function.wants_turn && function.may_run() {
+            function.wants_turn = true;
+            // One that had nothing to run begins where the others are.
+            function.pass = function.pass.max(now);
+            let pass = function.pass;
+            self.turns.insert((pass, id));
         }
     }
 }
 
-impl FnQueue {
-    fn may_run(&self) -> bool {
-        let room = if self.exclusive.is_some() {
-            self.counts.running == 0
-        } else {
-            !self.ready.is_empty() && self.counts.running < u64::from(self.concurrency)
-        };
-        self.runnable && room
-    }
-
-    /// Deliveries that are neither settled nor dead.
-    pub(crate) fn open(&self) -> u64 {
-        let c = &self.counts;
-        c.ready + c.running + c.waiting + c.blocked
-    }
-
-    pub(crate) fn is_runnable(&self) -> bool {
-        self.runnable
-    }
-
-    pub(crate) fn concurrency(&self) -> u32 {
-        self.concurrency
-    }
-}
+#[path = "queue_dead.rs"]
+mod dead;
+#[path = "queue_due.rs"]
+mod due;
 
 #[cfg(test)]
 #[path = "queue_tests.rs"]

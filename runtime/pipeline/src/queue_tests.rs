@@ -1,10 +1,17 @@
 //! Lanes, turns, timers and counts of the queue.
 
-use triphammer_model::Hops;
+use triphammer_journal::RowStatus;
+use triphammer_model::{ErrorInfo, Hops, Priority};
+
+use crate::entry::DeadLetter;
 
 use super::*;
 
 const NOW: Timestamp = Timestamp(1000);
+
+fn rules(runnable: bool, concurrency: u32) -> Rules {
+    Rules { runnable, concurrency, ..Rules::default() }
+}
 
 struct Fixture {
     queue: Queue,
@@ -16,7 +23,7 @@ impl Fixture {
     fn new(concurrency: u32) -> Self {
         let mut queue = Queue::new(1 << 20);
         let function = queue.function_id(&"f".parse().unwrap());
-        queue.configure(function, true, concurrency);
+        queue.configure(function, rules(true, concurrency));
         Self { queue, function, seq: 0 }
     }
 
@@ -29,9 +36,19 @@ impl Fixture {
         self.queue.insert(entry, Timestamp(due), NOW)
     }
 
+    fn die(&mut self, slot: Slot) {
+        let error = ErrorInfo { code: "invoke.trap".into(), message: String::new() };
+        let status = RowStatus::Dead { at: NOW, error };
+        let letter = |entry: Entry| {
+            let row = entry.to_row(&"f".parse().unwrap(), status);
+            DeadLetter::new(row, entry.payload)
+        };
+        assert!(self.queue.finish_dead(slot, letter));
+    }
+
     fn next(&mut self) -> Option<u64> {
-        let slot = self.queue.next()?;
-        Some(self.queue.entry(slot).seq.get())
+        let turn = self.queue.next(NOW)?;
+        Some(self.queue.entry(turn.slot).seq.get())
     }
 
     #[track_caller]
@@ -113,7 +130,7 @@ fn functions_take_turns() {
         f.add(None, 0);
     }
     let other = f.queue.function_id(&"g".parse().unwrap());
-    f.queue.configure(other, true, 10);
+    f.queue.configure(other, rules(true, 10));
     f.function = other;
     f.add(None, 0);
     assert_eq!((f.next(), f.next(), f.next()), (Some(1), Some(4), Some(2)));
@@ -122,11 +139,11 @@ fn functions_take_turns() {
 #[test]
 fn a_paused_function_does_not_run_and_loses_nothing() {
     let mut f = Fixture::new(10);
-    f.queue.configure(f.function, false, 10);
+    f.queue.configure(f.function, rules(false, 10));
     f.add(None, 0);
     assert_eq!(f.next(), None);
     f.counts(1, 0, 0, 0);
-    f.queue.configure(f.function, true, 10);
+    f.queue.configure(f.function, rules(true, 10));
     assert_eq!(f.next(), Some(1));
 }
 
@@ -161,4 +178,154 @@ fn whatever_is_removed_leaves_no_count_behind() {
     f.queue.finish(a3);
     f.counts(0, 0, 0, 0);
     assert_eq!(f.queue.next_due(), None);
+}
+
+#[test]
+fn a_lane_stands_for_its_dead_letter_where_that_is_wanted() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, Rules { halts: true, ..rules(true, 10) });
+    let a1 = f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("b"), 0);
+    assert_eq!(f.next(), Some(1));
+    f.die(a1);
+    f.add(Some("a"), 0);
+    assert_eq!((f.next(), f.next()), (Some(3), None), "the others go on");
+    f.counts(0, 1, 0, 2);
+    // Redriven, it goes before those that waited for it.
+    let letter = f.queue.unbury(f.function, Seq::new(1).unwrap()).unwrap();
+    let key = letter.row.key.clone();
+    f.queue.insert_first(Entry::from_row(&letter.row, f.function, letter.payload));
+    f.queue.resume_lane(f.function, key.as_ref());
+    f.counts(1, 1, 0, 2);
+    assert_eq!((f.next(), f.next()), (Some(1), None));
+}
+
+#[test]
+fn a_halted_lane_goes_on_when_its_dead_letter_is_dropped_or_the_rule() {
+    for by_rule in [false, true] {
+        let mut f = Fixture::new(10);
+        f.queue.configure(f.function, Rules { halts: true, ..rules(true, 10) });
+        let a1 = f.add(Some("a"), 0);
+        f.add(Some("a"), 0);
+        assert_eq!(f.next(), Some(1));
+        f.die(a1);
+        assert_eq!(f.next(), None);
+        if by_rule {
+            f.queue.configure(f.function, rules(true, 10));
+        } else {
+            let letter = f.queue.unbury(f.function, Seq::new(1).unwrap()).unwrap();
+            f.queue.resume_lane(f.function, letter.row.key.as_ref());
+        }
+        assert_eq!((f.next(), f.next()), (Some(2), None));
+        f.counts(0, 1, 0, 0);
+    }
+}
+
+#[test]
+fn lanes_are_called_back_when_the_rule_comes_after_the_dead_letter() {
+    let mut f = Fixture::new(10);
+    let a1 = f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("b"), 0);
+    assert_eq!(f.next(), Some(1));
+    f.die(a1);
+    f.counts(2, 0, 0, 1);
+    f.queue.configure(f.function, Rules { halts: true, ..rules(true, 10) });
+    f.counts(1, 0, 0, 2);
+    assert_eq!((f.next(), f.next()), (Some(4), None));
+    f.queue.configure(f.function, rules(true, 10));
+    assert_eq!((f.next(), f.next()), (Some(2), None));
+}
+
+#[test]
+fn a_key_s_concurrency_lets_so_many_of_a_lane_run() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, Rules { key_concurrency: 2, ..rules(true, 10) });
+    let a1 = f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("a"), 0);
+    f.add(Some("b"), 0);
+    f.counts(3, 0, 0, 1);
+    assert_eq!((f.next(), f.next(), f.next(), f.next()), (Some(1), Some(2), Some(4), None));
+    f.queue.finish(a1);
+    assert_eq!(f.next(), Some(3));
+    f.add(Some("a"), 0);
+    f.counts(0, 3, 0, 1);
+    f.queue.configure(f.function, Rules { key_concurrency: 3, ..rules(true, 10) });
+    assert_eq!(f.next(), Some(5));
+}
+
+#[test]
+fn priority_chooses_between_lanes_and_never_within_one() {
+    let mut f = Fixture::new(10);
+    let low = f.add(Some("a"), 0);
+    f.queue.entry_mut(low).priority = Priority::of(0);
+    let mut urgent = |key| {
+        f.seq += 1;
+        let key = Some(OrderingKey::new(key).unwrap());
+        let seq = Seq::new(f.seq).unwrap();
+        let payload = Payload::new(None, None, 0);
+        let mut entry = Entry::new((seq, f.function), key, (NOW, Hops(0)), payload);
+        entry.priority = Priority::of(9);
+        f.queue.insert(entry, NOW, NOW);
+    };
+    urgent("a");
+    urgent("b");
+    urgent("c");
+    let order: Vec<_> = std::iter::from_fn(|| f.next()).collect();
+    assert_eq!(order, [3, 4, 1], "the lane's second waits for its first, however urgent it is");
+}
+
+#[test]
+fn functions_have_shares_by_priority() {
+    let mut f = Fixture::new(1000);
+    f.queue.configure(f.function, Rules { priority: Priority::of(6), ..rules(true, 1000) });
+    (0..300).for_each(|_| drop(f.add(None, 0)));
+    let other = f.queue.function_id(&"g".parse().unwrap());
+    f.queue.configure(other, rules(true, 1000));
+    f.function = other;
+    (0..300).for_each(|_| drop(f.add(None, 0)));
+    let first: Vec<u64> = (0..300).filter_map(|_| f.next()).collect();
+    let of_f = first.iter().filter(|seq| **seq <= 300).count();
+    assert!((199..=201).contains(&of_f), "{of_f} of 300 turns, not two in three");
+}
+
+#[test]
+fn what_has_expired_is_given_up_at_its_turn() {
+    let mut f = Fixture::new(10);
+    let slot = f.add(None, 0);
+    f.queue.entry_mut(slot).set_expiry_and_name(Some(Timestamp(1500)), None);
+    assert_eq!(f.queue.next(Timestamp(1500)), Some(Turn { slot, expired: true }));
+    f.queue.finish(slot);
+    let slot = f.add(None, 0);
+    f.queue.entry_mut(slot).set_expiry_and_name(Some(Timestamp(1500)), None);
+    assert_eq!(f.queue.next(Timestamp(1499)), Some(Turn { slot, expired: false }));
+}
+
+#[test]
+fn a_closed_function_opens_at_its_time() {
+    let mut f = Fixture::new(10);
+    f.queue.close(f.function, Timestamp(3000));
+    f.add(None, 0);
+    assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(3000))));
+    f.queue.close(f.function, Timestamp(2000));
+    assert_eq!(f.queue.release_due(Timestamp(1999)), Some(Timestamp(2000)));
+    assert_eq!(f.next(), None);
+    assert_eq!(f.queue.release_due(Timestamp(2000)), None);
+    assert_eq!(f.next(), Some(1));
+}
+
+#[test]
+fn dead_letters_are_kept_as_long_as_is_said() {
+    let mut f = Fixture::new(10);
+    let slot = f.add(None, 0);
+    f.next();
+    f.die(slot);
+    assert_eq!(f.queue.next_due(), None);
+    f.queue.configure(f.function, Rules { keep_dead_ms: Some(500), ..rules(true, 10) });
+    assert_eq!(f.queue.next_due(), Some(Timestamp(1500)));
+    assert_eq!(f.queue.old_letters(Timestamp(1499), 10).len(), 0);
+    assert_eq!(f.queue.old_letters(Timestamp(1500), 10)[0].to_string(), "1/f");
 }

@@ -179,10 +179,8 @@ impl Recovery {
                 self.open.insert((row.id.seq, function), (slot, *due));
             }
             RowStatus::Dead { .. } => {
-                let letter = Box::new(DeadLetter { row: row.clone(), payload });
-                let queue = self.queue.function_mut(function);
-                queue.dead.insert(row.id.seq, letter);
-                queue.counts.dead += 1;
+                let letter = DeadLetter::new(row.clone(), payload);
+                self.queue.bury(function, letter);
             }
         }
     }
@@ -193,9 +191,6 @@ impl Recovery {
         if let Some((slot, _)) = self.open.remove(&(id.seq, function)) {
             return self.queue.unplace(slot).map(|entry| entry.payload);
         }
-        let queue = self.queue.function_mut(function);
-        let letter = queue.dead.remove(&id.seq)?;
-        queue.counts.dead -= 1;
-        Some(letter.payload)
+        self.queue.unbury(function, id.seq).map(|letter| letter.payload)
     }
 }

@@ -8,6 +8,7 @@ use triphammer_journal::{Definition, RevisionDef};
 use triphammer_model::{FunctionName, InvalidManifest, Limits, Manifest, RevisionId, Timestamp};
 use triphammer_sandbox::Module;
 
+use crate::fn_queue::Rules;
 use crate::info::RevisionInfo;
 use crate::route::RouteTable;
 
@@ -43,8 +44,9 @@ impl Function {
         self.active.is_some() && self.definition.paused.is_none()
     }
 
-    pub(crate) fn concurrency(&self) -> u32 {
-        self.active.as_ref().map_or(1, |revision| revision.manifest.concurrency)
+    pub(crate) fn rules(&self) -> Rules {
+        let manifest = self.active.as_ref().map(|revision| &revision.manifest);
+        Rules::of(manifest, self.is_runnable())
     }
 
     /// Since when and why it is paused, by an operator or because it could not be loaded.
@@ -78,7 +80,7 @@ pub(crate) fn routes(functions: &Functions, version: u64, limits: &Limits) -> Ro
     for (name, function) in functions {
         let Some(manifest) = active_manifest(&function.definition, limits) else { continue };
         if let Ok(manifest) = manifest {
-            table.add(name, &manifest.on, manifest.key.as_ref());
+            table.add(name, &manifest);
         }
     }
     table

@@ -3,7 +3,7 @@
 use triphammer_journal::{Accept, Accepted, Body, Entrance, NewDelivery, Record};
 use triphammer_model::{ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Seq};
 
-use crate::core::{Core, Numbered};
+use crate::core::Core;
 use crate::error::ChangeError;
 use crate::info::EventQuery;
 use crate::intake::{may_accept, nth};
@@ -68,11 +68,8 @@ impl Core {
         let due_before = inner.queue.next_due();
         let (first, location) = inner.log.append(&body)?;
         self.history.note(first, &record, location);
-        for (index, accepted) in record.events().1.iter().enumerate() {
-            let seq = nth(first, index);
-            let index = index as u32;
-            inner.admit(&Numbered { seq, location, index, accepted }, at, at);
-        }
+        inner.admit_all(&record, (first, location), at);
+        self.raise(&mut inner);
         self.wake(inner, due_before);
         Ok(nth(first, chunk.len().saturating_sub(1)))
     }

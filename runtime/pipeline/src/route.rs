@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use triphammer_journal::NewDelivery;
 use triphammer_model::{
-    ErrorInfo, Event, FunctionName, KeySource, OrderingKey, Timestamp, TypePattern,
+    ErrorInfo, Event, ExtensionValue, FunctionName, KeySource, Manifest, OrderingKey, Priority,
+    Timestamp, TypePattern,
 };
 
 /// Made anew at each change, and swapped as a whole.
@@ -23,6 +24,7 @@ pub(crate) struct RouteTable {
 struct Route {
     function: FunctionName,
     key: Option<KeySource>,
+    priority: Priority,
 }
 
 impl RouteTable {
@@ -31,14 +33,13 @@ impl RouteTable {
     }
 
     /// Subscribes a function. Each function is added once.
-    pub(crate) fn add(
-        &mut self,
-        function: &FunctionName,
-        patterns: &[TypePattern],
-        key: Option<&KeySource>,
-    ) {
-        for pattern in patterns {
-            let route = Route { function: function.clone(), key: key.cloned() };
+    pub(crate) fn add(&mut self, function: &FunctionName, manifest: &Manifest) {
+        for pattern in &manifest.on {
+            let route = Route {
+                function: function.clone(),
+                key: manifest.key.clone(),
+                priority: manifest.priority,
+            };
             match pattern.exact() {
                 Some(ty) => self.exact.entry(ty.to_owned()).or_default().push(route),
                 None => self.wild.push((pattern.clone(), route)),
@@ -62,13 +63,25 @@ impl RouteTable {
 
 fn deliver(route: &Route, event: &Event, due: Option<Timestamp>) -> NewDelivery {
     let function = route.function.clone();
+    let priority = find_priority(event).unwrap_or(route.priority);
     match route.key.as_ref().map(|source| find_key(source, event)).transpose() {
-        Ok(key) => NewDelivery { due, ..NewDelivery::new(function, key) },
+        Ok(key) => NewDelivery { due, priority, ..NewDelivery::new(function, key) },
         Err(message) => {
             let dead = Some(ErrorInfo { code: "route.key_missing".into(), message });
-            NewDelivery { dead, ..NewDelivery::new(function, None) }
+            NewDelivery { dead, priority, ..NewDelivery::new(function, None) }
         }
     }
+}
+
+/// The event's own priority: an extension `priority` that is a whole number from 0 to 9. What else
+/// it may be is none of ours.
+fn find_priority(event: &Event) -> Option<Priority> {
+    let number: u32 = match event.extension("priority")? {
+        ExtensionValue::Integer(number) => number.try_into().ok()?,
+        ExtensionValue::Text(text) if text.len() == 1 => text.parse().ok()?,
+        _ => return None,
+    };
+    (number <= Priority::MAX).then(|| Priority::of(number))
 }
 
 /// The event's ordering key, or why it has none.
@@ -115,7 +128,7 @@ fn find_scalar(data: &[u8], pointer: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use triphammer_model::{EventParts, ExtensionValue};
+    use triphammer_model::{EventParts, Limits};
 
     use super::*;
 
@@ -132,10 +145,30 @@ mod tests {
         .unwrap()
     }
 
+    fn manifest(pattern: &str, key: Option<KeySource>) -> Manifest {
+        let text = serde_json::json!({ "on": pattern, "priority": 3 }).to_string();
+        Manifest { key, ..Manifest::from_json(&text, &Limits::default()).unwrap() }
+    }
+
+    #[test]
+    fn an_event_s_own_priority_goes_before_its_function_s() {
+        let table = table(&[("f", "t")]);
+        let of = |value| {
+            let mut parts = event("t", "{}").to_parts();
+            parts.extensions.push(("priority".into(), value));
+            table.route(&Event::new(&parts).unwrap(), None)[0].priority.get()
+        };
+        assert_eq!(of(ExtensionValue::Integer(9)), 9);
+        assert_eq!(of(ExtensionValue::Text("0".into())), 0);
+        for other in [ExtensionValue::Integer(10), ExtensionValue::Text("high".into())] {
+            assert_eq!(of(other), 3);
+        }
+    }
+
     fn table(patterns: &[(&str, &str)]) -> RouteTable {
         let mut table = RouteTable::new(1);
         for (name, pattern) in patterns {
-            table.add(&name.parse().unwrap(), &[pattern.parse().unwrap()], None);
+            table.add(&name.parse().unwrap(), &manifest(pattern, None));
         }
         table
     }
@@ -174,7 +207,7 @@ mod tests {
     fn an_event_without_its_key_is_a_dead_letter_at_once() {
         let mut table = RouteTable::new(1);
         let key = KeySource::Extension("tenant".into());
-        table.add(&"f".parse().unwrap(), &["t".parse().unwrap()], Some(&key));
+        table.add(&"f".parse().unwrap(), &manifest("t", Some(key)));
         let found = table.route(&event("t", "{}"), None);
         assert_eq!(found[0].dead.as_ref().unwrap().code, "route.key_missing");
     }

@@ -69,10 +69,10 @@ pub(crate) struct Jitter(pub(crate) u16);
 /// The longest wait after a fault of the host's own.
 const HOST_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// `attempt` counts from 1.
+/// `attempt` counts from 1; `age` is the time since the delivery was accepted, or came due.
 pub(crate) fn settle(
     policy: &RetryPolicy,
-    attempt: u32,
+    (attempt, age): (u32, Duration),
     outcome: Result<Effects, AttemptError>,
     jitter: Jitter,
 ) -> Settlement {
@@ -87,6 +87,9 @@ pub(crate) fn settle(
         Fault::Guest => {
             let asked = error.retry_after();
             let after = asked.unwrap_or_else(|| jitter.of(policy.ceiling(attempt - 1)));
+            if policy.age.is_some_and(|most| age + after > most) {
+                return Settlement::Dead { error };
+            }
             Settlement::Retry { after, counted: true, error }
         }
         // It says nothing about the event, so it never uses up an attempt.
@@ -126,11 +129,13 @@ mod tests {
             max: Duration::from_secs(60),
             age: None,
         };
-        let found = match settle(&policy, attempt, Err(error), Jitter(u16::MAX)) {
-            Settlement::Commit(_) => "commit".to_owned(),
-            Settlement::Retry { after, counted, .. } => format!("{after:?} {counted}"),
-            Settlement::Dead { .. } => "dead".to_owned(),
-        };
+        let found =
+            match settle(&policy, (attempt, Duration::from_secs(50)), Err(error), Jitter(u16::MAX))
+            {
+                Settlement::Commit(_) => "commit".to_owned(),
+                Settlement::Retry { after, counted, .. } => format!("{after:?} {counted}"),
+                Settlement::Dead { .. } => "dead".to_owned(),
+            };
         assert_eq!(found, expect);
     }
 

@@ -1,0 +1,170 @@
+//! What one function has open: its lanes, what may run, its dead letters and its counts. Knows
+//! neither the other functions nor when anything comes due.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+use triphammer_model::{FunctionName, Manifest, OrderingKey, Priority, Timestamp};
+
+use crate::info::Counts;
+use crate::letters::Letters;
+use crate::shares::Ready;
+use crate::slab::Slot;
+
+#[derive(Debug)]
+pub(crate) struct FnQueue {
+    pub(crate) name: FunctionName,
+    pub(crate) counts: Counts,
+    pub(crate) dead: Letters,
+    pub(crate) rules: Rules,
+    /// Nothing of it runs before this time.
+    pub(crate) closed_until: Option<Timestamp>,
+    pub(crate) lanes: HashMap<OrderingKey, Lane, RandomState>,
+    pub(crate) ready: Ready,
+    /// Its place among the functions, see [`crate::shares`].
+    pub(crate) pass: u64,
+    pub(crate) wants_turn: bool,
+    /// Runs next, and alone.
+    pub(crate) exclusive: Option<Slot>,
+}
+
+/// What its active revision and its operators say.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rules {
+    /// It has an active revision and is not paused.
+    pub(crate) runnable: bool,
+    pub(crate) concurrency: u32,
+    pub(crate) key_concurrency: u32,
+    pub(crate) priority: Priority,
+    /// A dead letter halts its lane.
+    pub(crate) halts: bool,
+    /// How long dead letters are kept, in milliseconds.
+    pub(crate) keep_dead_ms: Option<u64>,
+}
+
+/// Deliveries with the same key.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The last that left the rest.
+    pub(crate) head: Slot,
+    /// Those that left it and are open: ready, running, or waiting to be tried again.
+    pub(crate) active: u32,
+    pub(crate) rest: VecDeque<Slot>,
+}
+
+impl Rules {
+    pub(crate) fn of(manifest: Option<&Manifest>, runnable: bool) -> Self {
+        let Some(manifest) = manifest else { return Self { runnable, ..Self::default() } };
+        Self {
+            runnable,
+            concurrency: manifest.concurrency,
+            key_concurrency: manifest.key_concurrency,
+            priority: manifest.priority,
+            halts: manifest.dead_letter.halts,
+            keep_dead_ms: manifest.dead_letter.keep.map(|keep| keep.as_millis() as u64),
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            runnable: false,
+            concurrency: 1,
+            key_concurrency: 1,
+            priority: Priority::default(),
+            halts: false,
+            keep_dead_ms: None,
+        }
+    }
+}
+
+impl FnQueue {
+    pub(crate) fn new(name: FunctionName) -> Self {
+        Self {
+            name,
+            counts: Counts::default(),
+            dead: Letters::default(),
+            rules: Rules::default(),
+            closed_until: None,
+            lanes: HashMap::default(),
+            ready: Ready::default(),
+            pass: 0,
+            wants_turn: false,
+            exclusive: None,
+        }
+    }
+
+    pub(crate) fn may_run(&self) -> bool {
+        let room = if self.exclusive.is_some() {
+            self.counts.running == 0
+        } else {
+            !self.ready.is_empty() && self.counts.running < u64::from(self.rules.concurrency)
+        };
+        self.rules.runnable && self.closed_until.is_none() && room
+    }
+
+    /// Puts a delivery into its lane: at the end, and true when nothing holds it there; or at the
+    /// front, where a redriven one of a halted lane goes.
+    pub(crate) fn join_lane(&mut self, key: &OrderingKey, slot: Slot, first: bool) -> bool {
+        let halted = self.dead.is_halted(key);
+        let most = self.rules.key_concurrency;
+        let Some(lane) = self.lanes.get_mut(key) else {
+            let mut lane = Lane { head: slot, active: 1, rest: VecDeque::new() };
+            if halted || first {
+                (lane.active, self.counts.blocked) = (0, self.counts.blocked + 1);
+                lane.rest.push_back(slot);
+            }
+            self.lanes.insert(key.clone(), lane);
+            return !halted && !first;
+        };
+        if lane.active < most && lane.rest.is_empty() && !halted && !first {
+            (lane.head, lane.active) = (slot, lane.active + 1);
+            return true;
+        }
+        if first {
+            lane.rest.push_front(slot)
+        } else {
+            lane.rest.push_back(slot)
+        }
+        self.counts.blocked += 1;
+        false
+    }
+
+    /// The next of the lane that may leave its rest.
+    pub(crate) fn next_of_lane(&mut self, key: &OrderingKey) -> Option<Slot> {
+        let lane = self.lanes.get_mut(key)?;
+        if lane.active == 0 && lane.rest.is_empty() {
+            self.lanes.remove(key);
+            return None;
+        }
+        if lane.active >= self.rules.key_concurrency || self.dead.is_halted(key) {
+            return None;
+        }
+        let next = lane.rest.pop_front()?;
+        (lane.head, lane.active) = (next, lane.active + 1);
+        self.counts.blocked -= 1;
+        Some(next)
+    }
+
+    /// One that had left the rest is gone.
+    pub(crate) fn leave_active(&mut self, key: &OrderingKey) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.active -= 1;
+        }
+    }
+
+    /// One of the rest is gone.
+    pub(crate) fn leave_rest(&mut self, key: &OrderingKey, slot: Slot) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.rest.retain(|other| *other != slot);
+            self.counts.blocked -= 1;
+        }
+    }
+
+    /// Deliveries that are neither settled nor dead.
+    pub(crate) fn open(&self) -> u64 {
+        let c = &self.counts;
+        c.ready + c.running + c.waiting + c.blocked
+    }
+}

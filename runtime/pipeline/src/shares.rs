@@ -1,0 +1,151 @@
+//! Shares by priority: who is next among those that want a turn, so that each level gets twice as
+//! many turns as the one below it, and none starves.
+//!
+//! Stride scheduling (Waldspurger and Weihl, 1995): each has a pass, the lowest pass is next, and a
+//! turn moves the pass on by a stride, which is shorter for a higher priority. Knows no delivery.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use triphammer_model::{Priority, Seq};
+
+use crate::slab::Slot;
+
+const LEVELS: usize = Priority::MAX as usize + 1;
+
+/// How far a turn moves a pass on.
+pub(crate) fn stride(priority: Priority) -> u64 {
+    1 << (Priority::MAX - u32::from(priority.get()))
+}
+
+/// The deliveries of one function that may run: by shares between the priorities, within one the
+/// oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    levels: [BinaryHeap<Reverse<(Seq, Slot)>>; LEVELS],
+    passes: [u64; LEVELS],
+    /// A bit for each level that is not empty.
+    filled: u16,
+    /// The pass of the last turn: a level that was empty begins a stride after it, so nobody saves
+    /// up turns.
+    now: u64,
+}
+
+impl Ready {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    pub(crate) fn push(&mut self, priority: Priority, order: Seq, slot: Slot) {
+        let level = usize::from(priority.get());
+        if self.levels[level].is_empty() {
+            self.filled |= 1 << level;
+            let begin = self.now + stride(priority);
+            self.passes[level] = self.passes[level].max(begin);
+        }
+        self.levels[level].push(Reverse((order, slot)));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Slot> {
+        let level = self.next_level()?;
+        let Reverse((_, slot)) = self.levels[level].pop()?;
+        self.now = self.passes[level];
+        self.passes[level] += stride(Priority::of(level as u32));
+        self.note(level);
+        Some(slot)
+    }
+
+    pub(crate) fn remove(&mut self, priority: Priority, slot: Slot) {
+        let level = usize::from(priority.get());
+        self.levels[level].retain(|Reverse((_, other))| *other != slot);
+        self.note(level);
+    }
+
+    /// Takes out all that `which` says.
+    pub(crate) fn take(&mut self, mut which: impl FnMut(Slot) -> bool) -> Vec<Slot> {
+        let mut taken = Vec::new();
+        for level in 0..LEVELS {
+            self.levels[level].retain(|Reverse((_, slot))| {
+                let take = which(*slot);
+                if take {
+                    taken.push(*slot);
+                }
+                !take
+            });
+            self.note(level);
+        }
+        taken
+    }
+
+    fn next_level(&self) -> Option<usize> {
+        match self.filled.count_ones() {
+            0 => None,
+            1 => Some(self.filled.trailing_zeros() as usize),
+            _ => {
+                let filled = (0..LEVELS).rev().filter(|level| self.filled & (1 << level) != 0);
+                filled.min_by_key(|level| self.passes[*level])
+            }
+        }
+    }
+
+    fn note(&mut self, level: usize) {
+        if self.levels[level].is_empty() {
+            self.filled &= !(1 << level);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slab::Slab;
+
+    fn turns(priorities: &[u32], count: usize) -> Vec<usize> {
+        let mut slab = Slab::new();
+        let mut ready = Ready::default();
+        let mut of = std::collections::HashMap::new();
+        let mut order = 0;
+        for priority in priorities {
+            for _ in 0..count {
+                let slot = slab.insert(());
+                order += 1;
+                of.insert(slot, *priority);
+                ready.push(Priority::of(*priority), Seq::new(order).unwrap(), slot);
+            }
+        }
+        let mut got = vec![0; LEVELS];
+        for _ in 0..count {
+            got[of[&ready.pop().unwrap()] as usize] += 1;
+        }
+        got
+    }
+
+    #[test]
+    fn each_level_has_twice_the_share_of_the_one_below() {
+        let got = turns(&[4, 5], 3000);
+        assert_eq!((got[4], got[5]), (1000, 2000));
+        let got = turns(&[0, 9], 513 * 4);
+        assert_eq!((got[0], got[9]), (4, 2048), "the lowest still gets its share");
+    }
+
+    #[test]
+    fn a_level_that_was_empty_has_saved_nothing_up() {
+        let (mut slab, mut ready) = (Slab::new(), Ready::default());
+        let mut order = 0;
+        let mut push = |ready: &mut Ready, priority| {
+            order += 1;
+            let slot = slab.insert(());
+            ready.push(Priority::of(priority), Seq::new(order).unwrap(), slot);
+            slot
+        };
+        let high: Vec<Slot> = (0..100).map(|_| push(&mut ready, 9)).collect();
+        assert_eq!((ready.pop(), ready.pop()), (Some(high[0]), Some(high[1])));
+        let low = push(&mut ready, 8);
+        // It begins where the others are: one turn, not one for each that went before.
+        let next: Vec<_> = (0..3).filter_map(|_| ready.pop()).collect();
+        assert!(next.contains(&low) && next.contains(&high[2]), "{next:?}");
+        ready.remove(Priority::of(9), high[50]);
+        let rest: Vec<_> = std::iter::from_fn(|| ready.pop()).collect();
+        assert!(ready.is_empty() && !rest.contains(&high[50]));
+    }
+}
