@@ -120,7 +120,7 @@ fn known_variables(place: &str, text: &str) {
     let settings = read(SETTINGS);
     let known = |name: &str| {
         let begins = |line: &str| line.trim_start_matches("# ").starts_with(name);
-        settings.lines().any(|line| begins(line))
+        settings.lines().any(begins)
     };
     let found: Vec<&str> = text.split("TRIPHAMMER_").skip(1).collect();
     assert!(!found.is_empty(), "{place} sets nothing");

@@ -1,7 +1,7 @@
 //! What the compiler does not check: which crate may depend on which, that every file says what
 //! it is for, that every error code is documented, and that nothing is left for later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,36 @@ fn every_error_code_is_documented() {
     let row = |code: &String| documents.lines().any(|l| l.contains(&format!("`{code}`")));
     let missing: Vec<&String> = codes.iter().filter(|code| !row(code)).collect();
     assert!(missing.is_empty(), "no row of {DOCUMENTS:?} names {missing:#?}");
+}
+
+#[test]
+fn the_documented_statuses_are_the_tested_ones() {
+    let document = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let mut statuses = BTreeMap::new();
+    for line in document.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let [_, codes, status, ..] = cells[..] {
+            let codes = codes.split('`').skip(1).step_by(2);
+            statuses.extend(codes.filter(|_| is_status(status)).map(|code| (code, status)));
+        }
+    }
+    let mut tested = BTreeSet::new();
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices(", \"") {
+            let status = text.get(at.saturating_sub(3)..at).unwrap_or_default();
+            let code = text[at + 3..].split('"').next().unwrap_or_default();
+            if let Some(documented) = statuses.get(code).filter(|_| is_status(status)) {
+                assert_eq!(status, *documented, "{code} in {}", path.display());
+                tested.insert(code.to_owned());
+            }
+        }
+    }
+    assert!(tested.len() > 20, "the tests of statuses are no longer found: {tested:?}");
+}
+
+fn is_status(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Every dotted lower-case string literal of the runtime that can reach a user as a code: what

@@ -99,13 +99,16 @@ async fn connection(
     }
 }
 
+/// Answers of pipelined requests are not held back to be written together: what cannot be read
+/// behind them would end the connection with the answers unwritten.
 fn builder(http: &HttpLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(http.header_timeout)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .pipeline_flush(true);
+        // Answers are small: one buffer is cheaper than several.
+        .writev(false);
     builder
 }
 

@@ -200,6 +200,37 @@ async fn what_is_no_component_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_no_request_is_answered_with_a_bare_status() {
+    let host = Host::start("[http]\nheader_timeout = \"100ms\"").await;
+    let head = |path: &str, headers: &str| {
+        format!("GET /{path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")
+    };
+    for (request, status) in [
+        ("GET\r\n\r\n".to_owned(), 400),
+        ("GET / HTTP/9.9\r\n\r\n".to_owned(), 400),
+        (head("", "a header without a colon\r\n"), 400),
+        (head("", &"x: y\r\n".repeat(101)), 431),
+    ] {
+        // An answer that is due before it is not lost with it.
+        let text = head("healthz", "") + &request;
+        let both = exchange(&host.address, text.as_bytes()).await;
+        assert!(both.body.starts_with("ok\n") && both.body.contains(&status.to_string()));
+        let answer = exchange(&host.address, request.as_bytes()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{}", answer.head);
+        assert_eq!(answer.header("content-length"), Some("0"));
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    let large = head("healthz", &format!("x: {}\r\nconnection: close\r\n", "y".repeat(60 << 10)));
+    assert_eq!(exchange(&host.address, large.as_bytes()).await.status, 200);
+    for unanswered in [&b"GET / HTTP/1.1\r\nhost: loc"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut stream = connect(&host.address).await;
+        stream.write_all(unanswered).await.unwrap();
+        assert_eq!(read_all(&mut stream).await, "");
+    }
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn noise_does_no_harm() {
     let host = Host::start("").await;
     let long_header =
