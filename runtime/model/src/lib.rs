@@ -6,6 +6,7 @@
 mod delivery;
 mod effects;
 mod event;
+mod event_check;
 mod ids;
 mod limits;
 mod manifest;
@@ -19,7 +20,8 @@ pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKe
 pub use effects::{
     Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite, TimerChange, TimerEvent,
 };
-pub use event::{Event, EventParts, ExtensionValue, InvalidEvent, is_json_media_type};
+pub use event::{Event, EventParts, ExtensionValue, is_json_media_type};
+pub use event_check::InvalidEvent;
 pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};

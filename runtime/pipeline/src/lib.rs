@@ -27,6 +27,7 @@ mod intake;
 mod letters;
 mod notice;
 mod open;
+mod options;
 mod pipeline;
 mod queue;
 mod reads;
@@ -49,5 +50,6 @@ pub use info::{
     Removed, Replayed, RevisionInfo, Selection, StateEntry, StatePage, StateQuery, Stats, Status,
     Story, Waited,
 };
-pub use pipeline::{Options, Pipeline, Running};
+pub use options::Options;
+pub use pipeline::{Pipeline, Running};
 pub use triphammer_journal::Entrance;

@@ -21,7 +21,7 @@ use crate::deploy::Deployer;
 use crate::dispatch;
 use crate::error::OpenError;
 use crate::feed::Feed;
-use crate::pipeline::Options;
+use crate::options::Options;
 use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
 use crate::registry::{Function, Functions, find_revision, routes};
