@@ -345,6 +345,27 @@ mod tests {
         refused("[]", "");
     }
 
+    /// The Rust SDK writes the same file in a test of its own.
+    #[test]
+    fn every_member_is_read_as_the_sdk_writes_it() {
+        let text = include_str!("../../../tests/manifest/every_member.json");
+        let mut value: Value = serde_json::from_str(text).unwrap();
+        let members = value.as_object_mut().unwrap();
+        // What is not enforced yet is refused, which is another test's.
+        members.retain(|name, _| !UNSUPPORTED.contains(&name.as_str()));
+        if UNSUPPORTED.contains(&"retry.age") {
+            members["retry"].as_object_mut().unwrap().remove("age");
+        }
+        let names: Vec<String> = members.keys().cloned().collect();
+        let manifest = read(&value.to_string()).unwrap();
+        let written = manifest.to_json();
+        for name in names {
+            let left_out = name == "keyConcurrency" && manifest.key_concurrency == 1;
+            assert!(left_out || written.get(&name).is_some(), "{name}");
+        }
+        assert_eq!(read(&written.to_string()).unwrap(), manifest);
+    }
+
     #[test]
     fn members_not_enforced_are_refused() {
         for text in [r#"{"on":"a","filter":"x"}"#, r#"{"on":"a","batch":{"max":5}}"#] {

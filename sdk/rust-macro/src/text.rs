@@ -10,6 +10,8 @@ const DEEP_WILDCARDS_MAX: usize = 4;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 const EXTENSION_LEN_MAX: usize = 64;
 const POINTER_LEN_MAX: usize = 256;
+/// A schedule without a name is called by its cron line.
+pub(crate) const SCHEDULE_NAME_LEN_MAX: usize = 64;
 
 pub(crate) fn duration(text: &str) -> Check {
     if duration_ms(text)?.round() < 1.0 {
@@ -21,6 +23,40 @@ pub(crate) fn duration(text: &str) -> Check {
 /// As [`duration`]; none at all is one too.
 pub(crate) fn wait(text: &str) -> Check {
     duration_ms(text).map(|_| ())
+}
+
+/// A duration from `min` to `max`, both written as durations.
+pub(crate) fn span(text: &str, min: &str, max: &str) -> Check {
+    // In whole milliseconds, as the host takes it.
+    let ms = duration_ms(text)?.round();
+    let in_range = ms >= duration_ms(min)? && ms <= duration_ms(max)?;
+    if in_range { Ok(()) } else { Err(format!("is out of range: it must be {min} to {max}")) }
+}
+
+pub(crate) fn choice(text: &str, choices: &[&str]) -> Check {
+    if choices.contains(&text) {
+        return Ok(());
+    }
+    let choices: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    Err(format!("is none of {}", choices.join(", ")))
+}
+
+pub(crate) fn filter(text: &str) -> Check {
+    if text.trim().is_empty() { Err("is an empty filter: leave it out".into()) } else { Ok(()) }
+}
+
+pub(crate) fn schedule_name(text: &str) -> Check {
+    let in_range = (1..=SCHEDULE_NAME_LEN_MAX).contains(&text.len());
+    if in_range { Ok(()) } else { Err("must be 1 to 64 bytes".into()) }
+}
+
+/// A name of the IANA time zone database; whether there is such a zone the host knows.
+pub(crate) fn zone(text: &str) -> Check {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+');
+    if !text.is_empty() && text.bytes().all(plain) {
+        return Ok(());
+    }
+    Err("is not a time zone, such as `Europe/Berlin` or `UTC`".into())
 }
 
 pub(crate) fn duration_ms(text: &str) -> Result<f64, String> {
@@ -127,6 +163,22 @@ mod tests {
             &["1ms", "500ms", "1.5s", "5m", "24h", "3650d"],
             &["", "5", "s", "-1s", "1 s", "1e3s", "1..2s", "3651d", "0s", "0.1ms", "1S"],
         );
+    }
+
+    #[test]
+    fn spans_have_both_ends() {
+        check(
+            |text| span(text, "10ms", "7d"),
+            &["10ms", "9.5ms", "1s", "7d", "168h"],
+            &["9ms", "8d", "0s", "", "x"],
+        );
+    }
+
+    #[test]
+    fn zones_and_names_of_schedules_are_plain() {
+        check(zone, &["UTC", "Europe/Berlin", "Etc/GMT+3"], &["", "Europe Berlin", "a\\b"]);
+        check(schedule_name, &["a", &"x".repeat(64)], &["", &"x".repeat(65)]);
+        check(|text| choice(text, &["a", "b"]), &["a", "b"], &["", "c"]);
     }
 
     #[test]

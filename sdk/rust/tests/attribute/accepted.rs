@@ -9,11 +9,19 @@ mod nested {
         on = ["order.*", "stock.**"],
         filter = "data.total > 10",
         key = "data./order/id",
-        retry(attempts = 8, initial = "200ms", factor = 1.5, max = "30s"),
+        retry(attempts = 8, initial = "200ms", factor = 1.5, max = "30s", age = "1d"),
+        dead_letter(lane = "skip", keep = "30d"),
         timeout = "2s",
         memory = "16MiB",
         concurrency = 4,
+        key_concurrency = 2,
         priority = 9,
+        rate_limit(limit = 5, period = "1s"),
+        throttle(limit = 100, period = "1m"),
+        debounce(period = "5s", max = "1m"),
+        breaker(failures = 10, probe = "30s"),
+        schedule(name = "nightly", cron = "0 4 * * mon-fri", zone = "Europe/Berlin", missed = "all"),
+        schedule(cron = "*/15 * * * *"),
     )]
     pub(crate) fn handler(mut event: Event<Vec<u8>>, _: &mut Context) -> Result<Option<Reply>, Fault> {
         event.data.clear();

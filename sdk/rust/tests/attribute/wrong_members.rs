@@ -35,4 +35,19 @@ fn unknown_member_of_retry(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
     Ok(())
 }
 
+#[function(on = "a", throttle = 5, rate_limit(limit = 5), schedule(zone = "UTC"))]
+fn lists_that_lack_something(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
+#[function(on = "a", batch(max = 1, size = 2), breaker(failures = 1, failures = 2), debounce)]
+fn lists_with_wrong_members(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
+#[function(on = "a", schedule(cron = "* * * * *"), schedule(cron = "* * * * *"))]
+fn schedules_of_one_name(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
 fn main() {}
