@@ -132,8 +132,8 @@ fn manifests_that_can_not_be_kept_are_refused() {
     let host = Host::start();
     let cases = [
         (json!({"on": ["a"], "filter": "data.x > 1"}), "manifest.unsupported", "filter"),
-        (json!({"on": ["a"], "priority": 5}), "manifest.unsupported", "priority"),
-        (json!({"on": ["a"], "batch": 10}), "manifest.unsupported", "batch"),
+        (json!({"on": ["a"], "filter": "x"}), "manifest.unsupported", "filter"),
+        (json!({"on": ["a"], "priority": 10}), "manifest.invalid", "priority"),
         (json!({"on": ["a"], "colour": "red"}), "manifest.invalid", "colour"),
         (json!({"on": []}), "manifest.invalid", "on"),
         (json!({}), "manifest.invalid", "on"),
