@@ -125,9 +125,9 @@ fn the_readme_is_a_walk_that_ends_well() {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
     host.settled();
-    assert_eq!(host.counts("welcome")["committed"], 2);
+    assert_eq!(host.counts("welcome")["committed"], 3);
     assert_eq!(host.function("welcome")["revisions"].as_array().unwrap().len(), 1);
-    assert_eq!(host.events("email.requested").len(), 1, "both or neither, and once");
+    assert_eq!(host.events("email.requested").len(), 2, "both or neither, and once for each");
 }
 
 #[test]

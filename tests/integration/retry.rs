@@ -139,6 +139,32 @@ fn a_redrive_reopens_the_same_delivery_under_the_same_idempotency_key() {
 }
 
 #[test]
+fn the_idempotency_key_is_the_deliverys_own_for_good() {
+    let host = host_with_misbehave();
+    let receipt = host.settle(&event("misbehave.who-again"));
+    dead(&receipt);
+    let host = host.crash_and_restart();
+    let filter = json!({"function": "misbehave", "status": "dead"});
+    assert_eq!(host.post("/api/v1/deliveries/redrive", filter)["count"], 1);
+    host.settled();
+    let keys = |seq: &Value| -> Vec<String> {
+        let story = host.story(seq);
+        let attempts = story["deliveries"][0]["history"].as_array().unwrap().clone();
+        let key = |attempt: &Value| attempt["error"]["message"].as_str().unwrap().to_owned();
+        attempts.iter().map(key).collect()
+    };
+    let of_first = keys(&receipt["seq"]);
+    assert_eq!(of_first.len(), 4, "two attempts before the crash and the redrive, two after");
+    assert!(of_first.iter().all(|key| *key == of_first[0]), "{of_first:?}");
+    let path = format!("/api/v1/events/{}/replay", receipt["seq"].as_str().unwrap());
+    host.post(&path, json!({"function": "misbehave"}));
+    host.settled();
+    let newest = &host.get("/api/v1/events?type=misbehave.*&limit=1")["events"][0]["seq"];
+    assert_ne!(*newest, receipt["seq"]);
+    assert_ne!(keys(newest)[0], of_first[0], "a replay is a delivery of its own");
+}
+
+#[test]
 fn a_redriven_delivery_commits_once_it_is_mended() {
     let host = host_with_misbehave();
     let receipt = host.settle(&event("misbehave.retry").subject("s"));

@@ -188,6 +188,7 @@ fn encode_entrance(e: &mut Encoder, entrance: &Entrance) {
             e.function(name);
         }
         Entrance::Host => e.byte(3),
+        Entrance::Post => e.byte(4),
     }
 }
 
@@ -197,6 +198,7 @@ fn decode_entrance(d: &mut Decoder<'_>) -> Decoded<Entrance> {
         1 => Entrance::Hook(d.string()?),
         2 => Entrance::Function(d.function()?),
         3 => Entrance::Host,
+        4 => Entrance::Post,
         _ => return d.expected("entrance before this"),
     })
 }

@@ -25,6 +25,7 @@ impl Fingerprint {
             Entrance::Hook(name) => (1, name),
             Entrance::Function(name) => (2, name.as_str()),
             Entrance::Host => (3, ""),
+            Entrance::Post => (4, ""),
         };
         // Lengths first: no two triples have the same bytes.
         hasher.update(&[kind]);
@@ -35,7 +36,26 @@ impl Fingerprint {
         hasher.update(event.id().as_bytes());
         let mut id = [0; 16];
         id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        DedupEntry { id, payload: payload(event) }
+        let payload = match entrance {
+            Entrance::Post => self.whole(event),
+            _ => payload(event),
+        };
+        DedupEntry { id, payload }
+    }
+
+    /// Of the type, the subject and the payload: a key that comes with another of them is refused,
+    /// so it must be hard to make two that collide.
+    fn whole(&self, event: &Event) -> u64 {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let subject = event.subject();
+        hasher.update(&(event.ty().len() as u32).to_le_bytes());
+        hasher.update(&subject.map_or(0, |subject| subject.len() as u32 + 1).to_le_bytes());
+        hasher.update(event.ty().as_bytes());
+        hasher.update(subject.unwrap_or_default().as_bytes());
+        hasher.update(event.data().map_or(&[], |data| data));
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        u64::from_le_bytes(first)
     }
 }
 
@@ -78,6 +98,8 @@ mod tests {
             Entrance::Hook("a".into()),
             Entrance::Hook("b".into()),
             Entrance::Function("a".parse().unwrap()),
+            Entrance::Host,
+            Entrance::Post,
         ];
         let events = [event("a", "bc", None), event("ab", "c", None), event("a", "b", None)];
         let mut seen = std::collections::HashSet::new();
@@ -87,6 +109,34 @@ mod tests {
                 let other = Fingerprint::new([8; 32]);
                 assert!(seen.insert(other.entry(entrance, event).id));
             }
+        }
+    }
+
+    #[test]
+    fn a_post_differs_by_its_type_subject_and_payload() {
+        let fingerprint = Fingerprint::new([7; 32]);
+        let mark = |ty: &str, subject: Option<&str>, data: &'static str| {
+            let parts = EventParts {
+                id: "i".into(),
+                source: "s".into(),
+                ty: ty.into(),
+                subject: subject.map(str::to_owned),
+                data: Some(Bytes::from(data)),
+                ..EventParts::default()
+            };
+            fingerprint.entry(&Entrance::Post, &Event::new(&parts).unwrap())
+        };
+        let first = mark("ab", Some("c"), "d");
+        assert_eq!(first, mark("ab", Some("c"), "d"));
+        for other in [
+            mark("a", Some("bc"), "d"),
+            mark("abc", None, "d"),
+            mark("ab", None, "cd"),
+            mark("ab", Some("cd"), ""),
+            mark("ab", Some("c"), "e"),
+        ] {
+            assert_eq!(first.id, other.id);
+            assert_ne!(first.payload, other.payload);
         }
     }
 

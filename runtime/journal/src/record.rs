@@ -107,6 +107,8 @@ pub enum Entrance {
     Function(FunctionName),
     /// Made by the host: ids that no sender can choose, so nothing to look up.
     Host,
+    /// Posted to a type, without being a CloudEvent: its id is the sender's idempotency key.
+    Post,
 }
 
 #[derive(Clone, Debug, PartialEq)]

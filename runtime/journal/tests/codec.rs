@@ -200,6 +200,7 @@ fn the_format_is_pinned() {
     pinned(&accept(Entrance::Hook("h".into()), vec![]), "01 01 01 0168 00");
     pinned(&accept(Entrance::Function(name("f")), vec![]), "01 01 02 0166 00");
     pinned(&accept(Entrance::Host, vec![]), "01 01 03 00");
+    pinned(&accept(Entrance::Post, vec![]), "01 01 04 00");
     let committed = format!(
         "{SETTLED} 00 03 0161 01 0176 0162 00 0163 02 00 03 01 {ACCEPTED} 01 0163 0172
         01 ac02 0166 02 01 ac02 0166"

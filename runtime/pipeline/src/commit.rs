@@ -151,8 +151,9 @@ impl Core {
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
         }
-        inner.admit_all(record, (seq, location), now);
         let (offset, emitted) = record.events();
+        inner.waiters.follow(&settle.id, nth(seq, offset as usize), emitted);
+        inner.admit_all(record, (seq, location), now);
         let emitted = || (0..emitted.len()).map(|n| nth(seq, offset as usize + n)).collect();
         inner.feed.push(seq.get(), || FeedItem::Committed {
             id: lease.id(),

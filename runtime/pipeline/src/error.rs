@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use triphammer_journal::AppendError;
-use triphammer_model::{FunctionName, InvalidManifest, RevisionId};
+use triphammer_model::{FunctionName, InvalidManifest, RevisionId, Seq};
 use triphammer_sandbox::ModuleError;
 
 /// Why events were not taken in. None of the batch was.
@@ -12,6 +12,9 @@ use triphammer_sandbox::ModuleError;
 pub enum AcceptError {
     #[error("the event has {len} bytes, more than the {max} that this host takes")]
     TooLarge { len: usize, max: usize },
+    /// Of a post: an idempotency key names one event.
+    #[error("the idempotency key `{key}` was used for another event, {seq}")]
+    KeyReused { key: String, seq: Seq },
     #[error("more is waiting for the disk than may be held in memory")]
     Busy { retry_after: Duration },
     #[error("the disk is nearly full: no events are taken in until there is room again")]
@@ -26,6 +29,7 @@ impl AcceptError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "event.too_large",
+            Self::KeyReused { .. } => "event.key_reused",
             Self::Busy { .. } => "journal.behind",
             Self::Disk { .. } => "journal.disk_full",
             Self::Stopped => "host.stopping",

@@ -31,7 +31,24 @@ pub struct Receipt {
 pub struct Waited {
     pub receipts: Vec<Receipt>,
     /// By receipt; none when the time ran out first.
-    pub results: Option<Vec<Vec<DeliveryResult>>>,
+    pub results: Option<Vec<Vec<Settled>>>,
+}
+
+/// A settled delivery, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub result: DeliveryResult,
+    /// Of a commit, where so many generations were asked for.
+    pub emitted: Option<Vec<Emitted>>,
+}
+
+/// An event that an attempt emitted, and how its deliveries were settled.
+#[derive(Clone, Debug)]
+pub struct Emitted {
+    pub seq: Seq,
+    pub ty: String,
+    pub id: String,
+    pub results: Vec<Settled>,
 }
 
 /// How a delivery was settled.

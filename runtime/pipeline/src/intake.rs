@@ -14,7 +14,7 @@ use crate::core::{Core, Inner, Numbered};
 use crate::error::{AcceptError, DISK_RETRY_AFTER};
 use crate::info::Receipt;
 use crate::route::RouteTable;
-use crate::waiters::NewsSender;
+use crate::waiters::Watch;
 
 /// What is known of one event of the batch.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl Core {
         &self,
         entrance: &Entrance,
         events: &[Event],
-        news: Option<&NewsSender>,
+        news: Option<&Watch>,
     ) -> Result<Vec<Receipt>, AcceptError> {
         for event in events {
             let len = event.as_bytes().len();
@@ -84,6 +84,11 @@ impl Core {
         // A duplicate may be of an event that is not on disk yet: the highest number covers both.
         if let Some(last) = receipts.iter().map(|receipt| receipt.seq).chain(raised).max() {
             self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
+        }
+        if batch.is_keyed()
+            && let Some(other) = receipts.iter().find(|receipt| receipt.differs)
+        {
+            return Err(AcceptError::KeyReused { key: other.id.clone(), seq: other.seq });
         }
         Ok(receipts)
     }
@@ -112,7 +117,7 @@ impl Core {
         at: Timestamp,
         record: &Record,
         body: Option<Body>,
-        news: Option<&NewsSender>,
+        news: Option<&Watch>,
     ) -> Result<Try, AcceptError> {
         let mut inner = self.lock();
         if self.is_stopping() {
@@ -147,20 +152,14 @@ impl Core {
             self.history.note(seq, record, location);
             for (index, accepted) in events.iter().enumerate() {
                 let seq = nth(seq, index);
-                if let Some(news) = news {
+                // Of an event that goes to nobody there is nothing to be told.
+                if let Some(news) = news.filter(|_| !accepted.deliveries.is_empty()) {
                     inner.waiters.watch(seq, news.clone());
                 }
                 let index = index as u32;
                 inner.admit(&Numbered { seq, location, index, accepted }, at, now);
             }
             raised = self.raise(&mut inner);
-        }
-        if let Some(news) = news {
-            for known in &batch.known {
-                if let Known::Before { seq, .. } = known {
-                    inner.waiters.watch(*seq, news.clone());
-                }
-            }
         }
         self.wake(inner, due_before);
         Ok(Try::Done(first, raised))
@@ -186,6 +185,11 @@ pub(crate) fn nth(first: Seq, index: usize) -> Seq {
 }
 
 impl Batch<'_> {
+    /// Whether the ids are idempotency keys: one that comes with another content is refused.
+    fn is_keyed(&self) -> bool {
+        *self.entrance == Entrance::Post
+    }
+
     fn has_new(&self) -> bool {
         self.known.iter().any(|known| matches!(known, Known::New))
     }

@@ -39,6 +39,7 @@ mod route;
 mod settle;
 mod shares;
 mod slab;
+mod wait;
 mod waiters;
 
 pub use clock::Clock;
@@ -46,10 +47,11 @@ pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, Quer
 pub use feed::FeedItem;
 pub use info::{
     AttemptStory, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult, DeliveryStory,
-    Deploy, Deployed, DryRun, EventPage, EventQuery, EventSummary, FunctionInfo, Receipt, Remove,
-    Removed, Replayed, RevisionInfo, Selection, StateEntry, StatePage, StateQuery, Stats, Status,
-    Story, Waited,
+    Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery, EventSummary, FunctionInfo, Receipt,
+    Remove, Removed, Replayed, RevisionInfo, Selection, Settled, StateEntry, StatePage, StateQuery,
+    Stats, Status, Story, Waited,
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
 pub use triphammer_journal::Entrance;
+pub use wait::Wait;

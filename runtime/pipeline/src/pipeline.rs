@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 use triphammer_journal::{Entrance, LogPause as Pause};
 use triphammer_model::{Event, FunctionName, RevisionId, Seq};
 
@@ -16,13 +16,13 @@ use crate::deploy::Deployer;
 use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 use crate::feed::FeedItem;
 use crate::info::{
-    Counts, DeliveryPage, DeliveryQuery, DeliveryResult, Deploy, Deployed, DryRun, EventPage,
-    EventQuery, FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry, StatePage,
-    StateQuery, Stats, Status, Story, Waited,
+    Counts, DeliveryPage, DeliveryQuery, Deploy, Deployed, DryRun, EventPage, EventQuery,
+    FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry, StatePage, StateQuery,
+    Stats, Story, Waited,
 };
 use crate::open::{Engine, open};
 use crate::options::Options;
-use crate::waiters::News;
+use crate::wait::{Wait, Waiting};
 
 /// A handle to the pipeline; cheap to clone.
 #[derive(Clone)]
@@ -73,71 +73,23 @@ impl Pipeline {
     }
 
     /// The same, then waits until every delivery of these events has settled, those of
-    /// duplicates included, or `wait` has passed.
+    /// duplicates and of emitted events as deep as is asked included, or the time has passed.
     pub async fn accept_and_wait(
         &self,
         entrance: Entrance,
         events: Vec<Event>,
-        wait: Duration,
+        wait: Wait,
     ) -> Result<Waited, AcceptError> {
-        let (sender, mut news) = mpsc::unbounded_channel();
-        let receipts = self.core.accept(&entrance, &events, Some(&sender)).await?;
-        let results = tokio::time::timeout(wait, self.results(&receipts, &mut news)).await;
-        drop(news);
-        let mut inner = self.core.lock();
-        receipts.iter().for_each(|receipt| inner.waiters.forget(receipt.seq));
-        drop(inner);
+        let mut waiting = Waiting::new(Arc::clone(&self.core), wait.depth);
+        let receipts = self.core.accept(&entrance, &events, Some(waiting.watch())).await?;
+        let results = tokio::time::timeout(wait.time, waiting.results(&receipts)).await;
         Ok(Waited { receipts, results: results.ok().flatten() })
     }
 
-    async fn results(
-        &self,
-        receipts: &[Receipt],
-        news: &mut mpsc::UnboundedReceiver<News>,
-    ) -> Option<Vec<Vec<DeliveryResult>>> {
-        if receipts.iter().any(|receipt| receipt.duplicate) {
-            // What was settled before the watch began brings no news, so it must be in the past.
-            self.caught_up().await.ok()?;
-        }
-        let mut known: BTreeMap<Seq, BTreeMap<FunctionName, Option<DeliveryResult>>> =
-            BTreeMap::new();
-        for receipt in receipts {
-            let expected = if receipt.duplicate {
-                self.past(receipt.seq)?
-            } else {
-                receipt.functions.iter().map(|name| (name.clone(), None)).collect()
-            };
-            known.entry(receipt.seq).or_insert(expected);
-        }
-        while known.values().flatten().any(|(_, result)| result.is_none()) {
-            let News { event, record, result } = news.recv().await?;
-            self.core.durable.wait(record).await.ok()?;
-            if let Some(results) = known.get_mut(&event) {
-                results.insert(result.function.clone(), Some(result));
-            }
-        }
-        let of = |r: &Receipt| known[&r.seq].values().flatten().cloned().collect();
-        Some(receipts.iter().map(of).collect())
-    }
-
-    /// What is on record of an earlier event's deliveries; none for those still open.
-    fn past(&self, seq: Seq) -> Option<BTreeMap<FunctionName, Option<DeliveryResult>>> {
-        let story = self.core.story(seq).ok()??;
-        let result = |delivery: crate::info::DeliveryStory| {
-            let info = delivery.info;
-            let settled = matches!(info.status, Status::Committed | Status::Dead | Status::Dropped);
-            let last = delivery.attempts.last();
-            let result = settled.then(|| DeliveryResult {
-                function: info.id.function.clone(),
-                revision: last.map(|attempt| attempt.revision),
-                status: info.status,
-                attempts: info.attempts,
-                reply: last.and_then(|attempt| attempt.reply.clone()),
-                error: info.error,
-            });
-            (info.id.function, result)
-        };
-        Some(story.deliveries.into_iter().map(result).collect())
+    /// An id that no other event has, for one that came without.
+    pub fn new_id(&self) -> String {
+        let disk = &self.core.disk;
+        format!("{:016x}{:016x}", disk.random(), disk.random())
     }
 
     /// Makes a module a revision, under its own name when none is given.

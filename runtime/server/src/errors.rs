@@ -36,6 +36,7 @@ impl From<AcceptError> for Problem {
     fn from(error: AcceptError) -> Self {
         let (status, wait) = match &error {
             AcceptError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
+            AcceptError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
             AcceptError::Disk { retry_after } | AcceptError::Busy { retry_after } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after))
             }
@@ -159,6 +160,9 @@ mod tests {
         check(AcceptError::Stopped, 503, "host.stopping", Some("1"));
         check(AcceptError::Journal, 503, "journal.failed", Some("1"));
         check(AcceptError::TooLarge { len: 2, max: 1 }, 413, "event.too_large", None);
+        let seq = triphammer_model::Seq::FIRST;
+        let reused = AcceptError::KeyReused { key: "k".into(), seq };
+        check(reused, 422, "event.key_reused", None);
         check(NotReady::Disk, 503, "host.not_ready", Some("5"));
     }
 

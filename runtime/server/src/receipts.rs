@@ -1,7 +1,7 @@
 //! Receipts as JSON, written by hand: one for every event that comes in.
 
 use triphammer_model::{ErrorInfo, Reply, is_json_media_type};
-use triphammer_pipeline::{DeliveryResult, Receipt};
+use triphammer_pipeline::{DeliveryResult, Emitted, Receipt, Settled};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::json;
 
 /// `{"events":[…]}`; `results` are by receipt, where the sender waited for them.
-pub(crate) fn write(receipts: &[Receipt], results: Option<&[Vec<DeliveryResult>]>) -> Vec<u8> {
+pub(crate) fn write(receipts: &[Receipt], results: Option<&[Vec<Settled>]>) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + receipts.len() * 192);
     out.extend_from_slice(br#"{"events":"#);
     let with_results = receipts.iter().enumerate().map(|(index, receipt)| {
@@ -22,7 +22,7 @@ pub(crate) fn write(receipts: &[Receipt], results: Option<&[Vec<DeliveryResult>]
     out
 }
 
-fn write_one(out: &mut Vec<u8>, receipt: &Receipt, results: Option<&[DeliveryResult]>) {
+fn write_one(out: &mut Vec<u8>, receipt: &Receipt, results: Option<&[Settled]>) {
     out.extend_from_slice(br#"{"id":"#);
     json::string(out, &receipt.id);
     out.extend_from_slice(br#","source":"#);
@@ -50,11 +50,33 @@ fn write_one(out: &mut Vec<u8>, receipt: &Receipt, results: Option<&[DeliveryRes
     }
     if let Some(results) = results {
         out.extend_from_slice(br#","results":"#);
-        json::array(out, results, write_result);
+        json::array(out, results, write_settled);
     }
     out.push(b'}');
 }
 
+fn write_settled(out: &mut Vec<u8>, settled: &Settled) {
+    write_result(out, &settled.result);
+    if let Some(emitted) = &settled.emitted {
+        out.extend_from_slice(br#","emitted":"#);
+        json::array(out, emitted, write_emitted);
+    }
+    out.push(b'}');
+}
+
+fn write_emitted(out: &mut Vec<u8>, emitted: &Emitted) {
+    out.extend_from_slice(br#"{"seq":""#);
+    json::number(out, emitted.seq.get());
+    out.extend_from_slice(br#"","type":"#);
+    json::string(out, &emitted.ty);
+    out.extend_from_slice(br#","id":"#);
+    json::string(out, &emitted.id);
+    out.extend_from_slice(br#","results":"#);
+    json::array(out, &emitted.results, write_settled);
+    out.push(b'}');
+}
+
+/// All members but the emitted events, and the brace not closed.
 fn write_result(out: &mut Vec<u8>, result: &DeliveryResult) {
     out.extend_from_slice(br#"{"function":"#);
     json::string(out, result.function.as_str());
@@ -74,7 +96,6 @@ fn write_result(out: &mut Vec<u8>, result: &DeliveryResult) {
     if let Some(error) = &result.error {
         write_error(out, error);
     }
-    out.push(b'}');
 }
 
 fn write_error(out: &mut Vec<u8>, error: &ErrorInfo) {
@@ -126,7 +147,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(receipt: Receipt, results: Option<Vec<DeliveryResult>>, expect: &str) {
+    fn check(receipt: Receipt, results: Option<Vec<Settled>>, expect: &str) {
         let results = results.map(|results| vec![results]);
         let out = write(&[receipt], results.as_deref());
         assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"events":[{expect}]}}"#));
@@ -181,7 +202,25 @@ mod tests {
     fn check_result(result: DeliveryResult, expect: &str) {
         let head = r#"{"id":"a\"b","source":"/s","seq":"42","duplicate":false,"functions":[],"#;
         let receipt = Receipt { functions: Vec::new(), ..receipt() };
+        let result = Settled { result, emitted: None };
         check(receipt, Some(vec![result]), &format!("{head}\"results\":[{expect}]}}"));
+    }
+
+    #[test]
+    fn what_was_emitted_is_nested() {
+        let inner = Settled { result: result(None), emitted: None };
+        let child = Emitted {
+            seq: Seq::new(43).unwrap(),
+            ty: "t".into(),
+            id: "i".into(),
+            results: vec![inner],
+        };
+        let settled = Settled { result: result(None), emitted: Some(vec![child]) };
+        let mut out = Vec::new();
+        write_settled(&mut out, &settled);
+        let one = r#"{"function":"welcome","revision":"r3","status":"committed","attempts":1"#;
+        let child = format!(r#"{{"seq":"43","type":"t","id":"i","results":[{one}}}]}}"#);
+        assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{one},"emitted":[{child}]}}"#));
     }
 
     #[test]

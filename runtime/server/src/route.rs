@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
-use crate::api::{deliveries, dry_run, events, functions, host, ingress, stream};
+use crate::api::{deliveries, dry_run, events, functions, host, ingress, post, stream};
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
 use crate::config::HttpLimits;
@@ -53,9 +53,17 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Respo
         Err(problem) => Err(problem),
         Ok(()) if request.uri().path() == "/events" => ingress::answer(server, request).await,
         // Boxed, so that the hot path is not as large as the largest of these.
-        Ok(()) => Box::pin(elsewhere(server, request)).await,
+        Ok(()) => match posted_type(request.uri().path()).map(str::to_owned) {
+            Some(ty) => Box::pin(post::answer(server, request, &ty)).await,
+            None => Box::pin(elsewhere(server, request)).await,
+        },
     };
     result.unwrap_or_else(Problem::into_response)
+}
+
+/// The type of the event that is posted to this path.
+fn posted_type(path: &str) -> Option<&str> {
+    path.strip_prefix("/events/").filter(|ty| !ty.is_empty() && !ty.contains('/'))
 }
 
 async fn elsewhere(server: &Server, request: Request<Incoming>) -> Answer {

@@ -88,10 +88,11 @@ fn delivery_id(rng: &mut Rng) -> DeliveryId {
 }
 
 fn entrance(rng: &mut Rng) -> Entrance {
-    match rng.below(4) {
+    match rng.below(5) {
         0 => Entrance::Ingress,
         1 => Entrance::Hook(text(rng)),
         2 => Entrance::Function(function(rng)),
+        3 => Entrance::Post,
         _ => Entrance::Host,
     }
 }

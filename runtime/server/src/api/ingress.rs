@@ -6,8 +6,9 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use triphammer_model::Event;
-use triphammer_pipeline::{Entrance, Waited};
+use triphammer_pipeline::{Entrance, Wait, Waited};
 
+use super::post;
 use crate::body::{Allowance, ResponseBody};
 use crate::codec::{self, Mode};
 use crate::problem::Problem;
@@ -30,13 +31,23 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Answe
     }
     let wait = wait(request.headers())?;
     let events = read(server, request).await?;
+    take_in(server, Entrance::Ingress, events, wait).await
+}
+
+/// Gives events to the pipeline, and answers with their receipts or, when waited for, results.
+pub(super) async fn take_in(
+    server: &Server,
+    entrance: Entrance,
+    events: Vec<Event>,
+    wait: Option<Wait>,
+) -> Answer {
     match wait {
         None => {
-            let receipts = server.pipeline.accept(Entrance::Ingress, events).await?;
+            let receipts = server.pipeline.accept(entrance, events).await?;
             Ok(accepted(StatusCode::ACCEPTED, receipts::write(&receipts, None)))
         }
         Some(wait) => {
-            let waiting = server.pipeline.accept_and_wait(Entrance::Ingress, events, wait);
+            let waiting = server.pipeline.accept_and_wait(entrance, events, wait);
             Ok(waited(Box::pin(waiting).await?, wait))
         }
     }
@@ -47,20 +58,26 @@ async fn read(server: &Server, request: Request<Incoming>) -> Result<Vec<Event>,
     let mode = codec::mode(&parts.headers)?;
     let received = server.bodies.read(&parts.headers, body, allowance(server, mode)).await?;
     let events = codec::decode(mode, &parts.headers, received.bytes, &server.bounds)?;
+    post::check_events(&parts.headers, &events)?;
     for (index, event) in events.iter().enumerate() {
-        if event.ty().starts_with(HOST_TYPES) {
-            let detail = format!("types that begin with `{HOST_TYPES}` are the host's own");
-            let problem = Problem::new(StatusCode::FORBIDDEN, "event.reserved_type", detail);
-            return Err(match mode {
-                Mode::Batch => problem.number_member("index", index as u64),
-                Mode::Binary | Mode::Structured => problem,
-            });
-        }
+        check_type(event).map_err(|problem| match mode {
+            Mode::Batch => problem.number_member("index", index as u64),
+            Mode::Binary | Mode::Structured => problem,
+        })?;
     }
     Ok(events)
 }
 
-fn allowance(server: &Server, mode: Mode) -> Allowance {
+/// Refuses what only the host may send.
+pub(super) fn check_type(event: &Event) -> Result<(), Problem> {
+    if !event.ty().starts_with(HOST_TYPES) {
+        return Ok(());
+    }
+    let detail = format!("types that begin with `{HOST_TYPES}` are the host's own");
+    Err(Problem::new(StatusCode::FORBIDDEN, "event.reserved_type", detail))
+}
+
+pub(super) fn allowance(server: &Server, mode: Mode) -> Allowance {
     match mode {
         Mode::Binary | Mode::Structured => Allowance {
             bytes: server.http.event_bytes_max,
@@ -75,15 +92,15 @@ fn allowance(server: &Server, mode: Mode) -> Allowance {
     }
 }
 
-/// The time that the sender asks to wait by `Prefer: wait=SECONDS`; more than the most is the
-/// most. Other preferences are none of ours.
-fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+/// What the sender asks to wait for by `Prefer: wait=SECONDS; depth=N`; more seconds than the most
+/// are the most. Other preferences are none of ours.
+pub(super) fn wait(headers: &HeaderMap) -> Result<Option<Wait>, Problem> {
     if !headers.contains_key("prefer") {
         return Ok(None);
     }
     let mut wait = None;
     for preference in header(headers, "prefer")?.unwrap_or_default().split(',') {
-        let (token, _) = preference.split_once(';').unwrap_or((preference, ""));
+        let (token, parameters) = preference.split_once(';').unwrap_or((preference, ""));
         let (name, value) = token.split_once('=').unwrap_or((token, ""));
         if !name.trim().eq_ignore_ascii_case("wait") {
             continue;
@@ -95,16 +112,38 @@ fn wait(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
             return Err(Problem::bad_request("http.prefer", detail));
         }
         // Too many digits for a number are more than the most as well.
-        wait = Some(value.parse().map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX));
+        let time = value.parse().map_or(WAIT_MAX, Duration::from_secs).min(WAIT_MAX);
+        wait = Some(Wait { time, depth: depth(parameters)? });
     }
-    Ok(wait.filter(|wait| !wait.is_zero()))
+    Ok(wait.filter(|wait| !wait.time.is_zero()))
 }
 
-fn waited(waited: Waited, wait: Duration) -> Response<ResponseBody> {
+/// How many generations of emitted events are waited for.
+fn depth(parameters: &str) -> Result<u8, Problem> {
+    let named = |parameter: &&str| {
+        let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
+        name.trim().eq_ignore_ascii_case("depth")
+    };
+    let mut given = parameters.split(';').filter(named);
+    let Some(parameter) = given.next() else { return Ok(0) };
+    let value = parameter.split_once('=').map_or("", |(_, value)| value);
+    let depth = value.trim().trim_matches('"').parse().ok();
+    depth.filter(|depth| *depth <= Wait::DEPTH_MAX && given.next().is_none()).ok_or_else(|| {
+        let max = Wait::DEPTH_MAX;
+        let detail = format!("`Prefer: wait=N; depth=D` asks once for a D from 0 to {max}");
+        Problem::bad_request("http.prefer", detail)
+    })
+}
+
+fn waited(waited: Waited, wait: Wait) -> Response<ResponseBody> {
     let status = if waited.results.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let json = receipts::write(&waited.receipts, waited.results.as_deref());
     let mut response = accepted(status, json);
-    if let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs())) {
+    let mut applied = format!("wait={}", wait.time.as_secs());
+    if wait.depth > 0 {
+        applied.push_str(&format!("; depth={}", wait.depth));
+    }
+    if let Ok(applied) = HeaderValue::from_str(&applied) {
         response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
     response
@@ -120,15 +159,31 @@ mod tests {
 
     #[track_caller]
     fn check(prefer: &str, expect: Result<Option<u64>, &str>) {
+        check_deep(prefer, expect.map(|time| time.map(|time| (time, 0))));
+    }
+
+    #[track_caller]
+    fn check_deep(prefer: &str, expect: Result<Option<(u64, u8)>, &str>) {
         let mut headers = HeaderMap::new();
         headers.insert("prefer", prefer.parse().unwrap());
         let found = wait(&headers);
-        let found = found.map(|wait| wait.map(|wait| wait.as_secs()));
+        let found = found.map(|wait| wait.map(|wait| (wait.time.as_secs(), wait.depth)));
         assert_eq!(
             found.as_ref().map_err(Problem::code),
             expect.as_ref().map_err(|code| *code),
             "{prefer}"
         );
+    }
+
+    #[test]
+    fn depths_are_bounded() {
+        check_deep("wait=5; depth=3", Ok(Some((5, 3))));
+        check_deep("wait=5;x=y;Depth=\"16\", z", Ok(Some((5, 16))));
+        check_deep("wait=5; depth=0", Ok(Some((5, 0))));
+        check_deep("depth=3", Ok(None));
+        for wrong in ["depth=17", "depth=all", "depth", "depth=-1", "depth=1; depth=1"] {
+            check_deep(&format!("wait=5; {wrong}"), Err("http.prefer"));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod functions;
 pub(crate) mod host;
 pub(crate) mod ingress;
+pub(crate) mod post;
 pub(crate) mod stream;
 
 use std::fmt::Display;

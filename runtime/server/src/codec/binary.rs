@@ -16,13 +16,7 @@ pub(crate) fn decode(
     if body.len() > bounds.event_bytes_max {
         return Err(CodecError::TooLarge { index: None, limit: bounds.event_bytes_max });
     }
-    let mut attributes = Attributes::default();
-    for (name, value) in headers {
-        if let Some(attribute) = name.as_str().strip_prefix("ce-") {
-            attributes.take(attribute, text(attribute, value.as_bytes())?)?;
-        }
-    }
-    let Attributes { specversion, id, source, ty, mut parts } = attributes;
+    let Attributes { specversion, id, source, ty, mut parts } = Attributes::of(headers)?;
     let specversion = specversion.ok_or_else(|| missing("specversion"))?;
     if specversion != "1.0" {
         let found = specversion.chars().take(64).collect();
@@ -37,16 +31,28 @@ pub(crate) fn decode(
     finish(&parts, None, bounds)
 }
 
+/// What the `ce-*` headers of a request say.
 #[derive(Default)]
-struct Attributes {
-    specversion: Option<String>,
-    id: Option<String>,
-    source: Option<String>,
-    ty: Option<String>,
-    parts: EventParts,
+pub(super) struct Attributes {
+    pub(super) specversion: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) ty: Option<String>,
+    /// The other attributes, and the extensions.
+    pub(super) parts: EventParts,
 }
 
 impl Attributes {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, CodecError> {
+        let mut attributes = Self::default();
+        for (name, value) in headers {
+            if let Some(attribute) = name.as_str().strip_prefix("ce-") {
+                attributes.take(attribute, text(attribute, value.as_bytes())?)?;
+            }
+        }
+        Ok(attributes)
+    }
+
     fn take(&mut self, name: &str, value: String) -> Result<(), CodecError> {
         let slot = match name {
             "specversion" => &mut self.specversion,

@@ -6,6 +6,7 @@
 
 mod binary;
 mod envelope;
+mod plain;
 mod structured;
 mod write;
 
@@ -14,6 +15,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use triphammer_model::{Event, InvalidEvent};
 
 pub(crate) use binary::{decode as decode_binary, percent_decoded};
+pub(crate) use plain::{Plain, decode as decode_plain};
 pub(crate) use write::{event_json, new_event_json, write_event};
 
 /// How an event, or a batch of them, is carried by a request.
@@ -91,9 +93,7 @@ pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, CodecError> {
     };
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let essence = essence.trim();
-    const PREFIX: &str = "application/cloudevents";
-    let ours = essence.get(..PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX));
-    if !ours {
+    if !is_cloudevents(essence) {
         return binary_or_nothing(headers, value);
     }
     let mode = match essence[PREFIX.len()..].to_ascii_lowercase().as_str() {
@@ -102,6 +102,12 @@ pub(crate) fn mode(headers: &HeaderMap) -> Result<Mode, CodecError> {
         _ => return Err(unsupported(value)),
     };
     if is_utf8(parameters) { Ok(mode) } else { Err(unsupported(value)) }
+}
+
+const PREFIX: &str = "application/cloudevents";
+
+fn is_cloudevents(essence: &str) -> bool {
+    essence.get(..PREFIX.len()).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))
 }
 
 /// Reads the events that a request carries.

@@ -59,6 +59,7 @@ impl From<Story> for StoryView {
                 Entrance::Hook(name) => format!("hook:{name}"),
                 Entrance::Function(name) => format!("function:{name}"),
                 Entrance::Host => "host".into(),
+                Entrance::Post => "post".into(),
             },
             hops: story.hops,
             parent: story.parent.map(|id| id.to_string()),

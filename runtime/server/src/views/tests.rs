@@ -285,6 +285,7 @@ fn entrances_are_named() {
     assert_eq!(shown(Entrance::Ingress), "ingress");
     assert_eq!(shown(Entrance::Hook("stripe".into())), "hook:stripe");
     assert_eq!(shown(Entrance::Host), "host");
+    assert_eq!(shown(Entrance::Post), "post");
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
         "count" => count(request, ctx),
         "flaky" => flaky(request, ctx),
         "who" => Err(Fault::reject(ctx.idempotency_key())),
+        "who-again" => Err(Fault::retry(ctx.idempotency_key())),
         "retry" => Err(Fault::retry("it may pass")),
         "retry-after" => Err(Fault::retry_after("not yet", after(request))),
         "reject" => Err(Fault::reject("it will not pass")),
