@@ -49,12 +49,12 @@ impl Core {
 
     /// Reopens dead letters, at the end of their lanes. Those not dead are left alone.
     pub(crate) async fn redrive(&self, selection: &Selection) -> Result<u64, ChangeError> {
-        let ids = self.dead_ids(selection)?;
+        let ids = self.selected(selection)?;
         let mut count = 0;
         let mut last = None;
         for ids in ids.chunks(BATCH_MAX) {
             let mut inner = self.lock();
-            let due_before = inner.queue.next_due();
+            let due_before = inner.catch_up(self.clock.now());
             if let Some((seq, redriven)) = self.redrive_in(&mut inner, ids)? {
                 count += redriven;
                 last = Some(seq);
@@ -96,10 +96,7 @@ impl Core {
 
     /// Gives up deliveries: dead letters, and those that do not run at the moment.
     pub(crate) async fn drop_deliveries(&self, selection: &Selection) -> Result<u64, ChangeError> {
-        let ids = match selection {
-            Selection::Ids(ids) => ids.clone(),
-            Selection::Filter { .. } => self.dead_ids(selection)?,
-        };
+        let ids = self.selected(selection)?;
         let mut count = 0;
         let mut last = None;
         for ids in ids.chunks(BATCH_MAX) {
@@ -126,9 +123,15 @@ impl Core {
         Ok(self.give_up(inner, why, &found)?)
     }
 
-    fn dead_ids(&self, selection: &Selection) -> Result<Vec<DeliveryId>, ChangeError> {
+    /// Each once, in the order of the ids: it is the order in their lanes of those redriven.
+    fn selected(&self, selection: &Selection) -> Result<Vec<DeliveryId>, ChangeError> {
         match selection {
-            Selection::Ids(ids) => Ok(ids.clone()),
+            Selection::Ids(ids) => {
+                let mut ids = ids.clone();
+                ids.sort_unstable();
+                ids.dedup();
+                Ok(ids)
+            }
             Selection::Filter { function: None, status: None, code: None } => {
                 Err(ChangeError::EmptySelection)
             }
@@ -260,9 +263,19 @@ impl Deployer {
         how: Remove,
     ) -> Result<u64, ChangeError> {
         let _alone = self.changes.lock().await;
-        let core = &self.core;
+        self.core.remove(name, how).await
+    }
+}
+
+impl Core {
+    /// As [`Deployer::remove`], which sees to it that one change is made at a time.
+    pub(crate) async fn remove(
+        &self,
+        name: &FunctionName,
+        how: Remove,
+    ) -> Result<u64, ChangeError> {
         let (last, dropped) = {
-            let mut inner = core.lock();
+            let mut inner = self.lock();
             let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
             let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
             let revision_last = function.definition.revision_last;
@@ -271,7 +284,7 @@ impl Deployer {
                 return Err(ChangeError::Waiting { function: name.clone(), waiting: open });
             }
             let gone = Definition { revision_last, deleted: true, ..Definition::default() };
-            let mut last = core.define_in(&mut inner, name, gone, None)?;
+            let mut last = self.define_in(&mut inner, name, gone, None)?;
             let query = DeliveryQuery {
                 function: Some(name.clone()),
                 limit: usize::MAX - 1,
@@ -279,19 +292,17 @@ impl Deployer {
             };
             let ids = inner.select(&query, None);
             for ids in ids.chunks(BATCH_MAX) {
-                last = core.drop_in(&mut inner, DropReason::Removed, ids)?.unwrap_or(last);
+                last = self.drop_in(&mut inner, DropReason::Removed, ids)?.unwrap_or(last);
             }
             if how.state {
-                last = core.wipe_in(&mut inner, name)?;
+                last = self.wipe_in(&mut inner, name)?;
             }
             (last, ids.len() as u64)
         };
-        core.settle_change(Some(last)).await?;
+        self.settle_change(Some(last)).await?;
         Ok(dropped)
     }
-}
 
-impl Core {
     fn wipe_in(&self, inner: &mut Inner, name: &FunctionName) -> Result<Seq, ChangeError> {
         let record = Record::WipeState { at: self.clock.now(), function: name.clone() };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;

@@ -119,7 +119,7 @@ impl Core {
             if emits.len() != known {
                 continue;
             }
-            let due_before = inner.queue.next_due();
+            let due_before = inner.catch_up(at);
             let (seq, location) = match inner.log.append(&body) {
                 Ok(appended) => appended,
                 Err(error) => return self.refused(inner, &lease, &error),

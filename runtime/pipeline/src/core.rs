@@ -269,6 +269,16 @@ pub(crate) struct Numbered<'a> {
 }
 
 impl Inner {
+    /// Before something comes in: what has come due was there before it, so it is first in its
+    /// lane. Answers when the timers were to look next.
+    pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let due_before = self.queue.next_due();
+        if due_before.is_some_and(|due| due <= now) {
+            self.queue.release_due(now);
+        }
+        due_before
+    }
+
     /// Takes the events of a record that has just been appended into the queue.
     pub(crate) fn admit(&mut self, numbered: &Numbered<'_>, at: Timestamp, now: Timestamp) {
         let Numbered { seq, location, index, accepted } = *numbered;

@@ -131,6 +131,13 @@ impl FnQueue {
         false
     }
 
+    /// Brings back one that had left the rest of its lane, which holds whatever its rules are.
+    pub(crate) fn rejoin_lane(&mut self, key: OrderingKey, slot: Slot) {
+        let none = || Lane { head: slot, active: 0, rest: VecDeque::new() };
+        let lane = self.lanes.entry(key).or_insert_with(none);
+        (lane.head, lane.active) = (slot, lane.active + 1);
+    }
+
     /// The next of the lane that may leave its rest.
     pub(crate) fn next_of_lane(&mut self, key: &OrderingKey) -> Option<Slot> {
         let lane = self.lanes.get_mut(key)?;

@@ -136,12 +136,8 @@ impl Core {
         if found {
             return Ok(Try::Again);
         }
-        let due_before = inner.queue.next_due();
         let now = self.clock.now();
-        if due_before.is_some_and(|due| due <= now) {
-            // What has come due was there before what is accepted now.
-            inner.queue.release_due(now);
-        }
+        let due_before = inner.catch_up(now);
         let (_, events) = record.events();
         inner.totals.duplicates += (batch.events.len() - events.len()) as u64;
         let (mut first, mut raised) = (None, None);

@@ -154,6 +154,19 @@ impl Queue {
         if due > now { self.wait(slot, due) } else { self.enter(slot, false) }
     }
 
+    /// Gives its state to a placed delivery that a start has brought back. One that waits for
+    /// another attempt counts in its lane meanwhile; one whose time has not come yet is in none.
+    pub(crate) fn restore(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
+        let entry = &mut self.entries[slot];
+        let has_entered = entry.place().0 < due;
+        if due > now && has_entered && let Some(key) = entry.key.clone() {
+            entry.in_lane = true;
+            let id = entry.function;
+            self.function_mut(id).rejoin_lane(key, slot);
+        }
+        self.insert_placed(slot, due, now);
+    }
+
     /// Whether [`Queue::next`] may have something. It may still turn out that it has not.
     pub(crate) fn has_next(&self) -> bool {
         !self.turns.is_empty()

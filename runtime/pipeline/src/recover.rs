@@ -106,12 +106,12 @@ impl Recovery {
         let queue = &mut self.queue;
         slots.sort_unstable_by_key(|(slot, _)| {
             let entry = queue.entry(*slot);
-            (entry.place(), entry.seq)
+            (entry.place(), entry.seq, entry.function)
         });
         let unclean = self.replayed > 0;
         for (slot, due) in slots {
             queue.entry_mut(slot).recovered = unclean;
-            queue.insert_placed(slot, due, now);
+            queue.restore(slot, due, now);
         }
         for (name, counted) in &self.counters.functions {
             let id = queue.function_id(name);

@@ -65,7 +65,7 @@ impl Core {
         let body = Body::encode(&record);
         let mut inner = self.lock();
         may_accept(&inner)?;
-        let due_before = inner.queue.next_due();
+        let due_before = inner.catch_up(at);
         let (first, location) = inner.log.append(&body)?;
         self.history.note(first, &record, location);
         inner.admit_all(&record, (first, location), at);
