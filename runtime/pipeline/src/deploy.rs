@@ -117,14 +117,14 @@ impl Deployer {
                 id,
                 manifest: manifest.clone(),
                 config: Arc::new(config.clone()),
-                module: prepared.module.clone(),
+                module: Some(prepared.module.clone()),
             }))
         } else {
             self.core.lock().functions.get(&name).and_then(|f| f.active.clone())
         };
         let unchanged = self.definition(&name).is_some_and(|before| before == definition);
         if !unchanged || active && self.is_broken(&name) {
-            self.define(&name, definition, serving).await?;
+            self.core.define(&name, definition, serving).await?;
         }
         let warnings = manifest.warnings();
         Ok(Deployed {
@@ -164,7 +164,7 @@ impl Deployer {
             definition.previous = definition.active;
             definition.active = Some(id);
         }
-        self.define(name, definition, Some(revision)).await
+        self.core.define(name, definition, Some(revision)).await
     }
 
     /// Loads a revision from its stored module.
@@ -186,6 +186,7 @@ impl Deployer {
         };
         let module: Module =
             self.sandbox.load(def.digest, wasm).await.map_err(|error| error.to_string())?;
+        let module = Some(module);
         let config = Arc::new(def.config.clone());
         Ok(Arc::new(Revision { function: name.clone(), id: def.id, manifest, config, module }))
     }
@@ -204,7 +205,7 @@ impl Deployer {
         let at = self.core.clock.now();
         definition.paused = reason.map(|reason| Pause { at, reason });
         let active = self.core.lock().functions.get(name).and_then(|f| f.active.clone());
-        self.define(name, definition, active).await
+        self.core.define(name, definition, active).await
     }
 
     /// It has an active revision, which could not be loaded.
@@ -215,7 +216,9 @@ impl Deployer {
     fn definition(&self, name: &FunctionName) -> Option<Definition> {
         self.core.lock().functions.get(name).map(|function| function.definition.clone())
     }
+}
 
+impl Core {
     /// Records a definition and makes it true. A deploy that would change the ordering key under
     /// deliveries that wait is refused here, where none can come in between.
     pub(crate) async fn define(
@@ -225,17 +228,15 @@ impl Deployer {
         active: Option<Arc<Revision>>,
     ) -> Result<(), ChangeError> {
         let last = {
-            let mut inner = self.core.lock();
-            self.core.check_key_change(&inner, name, active.as_deref())?;
-            self.core.define_in(&mut inner, name, definition, active)?
+            let mut inner = self.lock();
+            self.check_key_change(&inner, name, active.as_deref())?;
+            self.define_in(&mut inner, name, definition, active)?
         };
-        self.core.work.notify_one();
-        self.core.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
+        self.work.notify_one();
+        self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
         Ok(())
     }
-}
 
-impl Core {
     fn check_key_change(
         &self,
         inner: &Inner,

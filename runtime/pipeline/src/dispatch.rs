@@ -11,12 +11,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
 use triphammer_model::{Delivery, Event, Seq};
-use triphammer_sandbox::{Call, Invoked, Sandbox};
+use triphammer_sandbox::{Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
 use crate::core::{Core, Lease};
 use crate::entry::Payload;
 use crate::reads::Reader;
+use crate::registry::Revision;
 use crate::settle::AttemptError;
 
 /// Starts without an outcome after which a delivery is a dead letter.
@@ -26,6 +27,40 @@ const DISK_LOOK: Duration = Duration::from_secs(1);
 
 /// Leases that a worker runs before it lets the runtime look at what else there is to do.
 const SLICE: u32 = 32;
+
+/// What runs an attempt's handler: the sandbox, or a script in a simulation.
+pub(crate) trait Executor: Send + Sync + 'static {
+    fn invoke(&self, invocation: Invocation) -> impl Future<Output = Invoked> + Send;
+}
+
+/// One run of a handler.
+pub(crate) struct Invocation {
+    pub(crate) revision: Arc<Revision>,
+    pub(crate) event: Event,
+    pub(crate) delivery: Delivery,
+    pub(crate) idempotency_key: String,
+    pub(crate) state: Arc<dyn StateReader>,
+}
+
+impl Executor for Sandbox {
+    async fn invoke(&self, invocation: Invocation) -> Invoked {
+        let Invocation { revision, event, delivery, idempotency_key, state } = invocation;
+        let Some(module) = revision.module.clone() else {
+            unreachable!("a revision that a sandbox runs was loaded by it")
+        };
+        let call = Call {
+            module,
+            event,
+            delivery,
+            idempotency_key,
+            config: Arc::clone(&revision.config),
+            state,
+            timeout: revision.manifest.timeout,
+            memory_bytes: revision.manifest.memory_bytes,
+        };
+        Self::invoke(self, call).await
+    }
+}
 
 /// Runs deliveries until the host stops. Each thread has one such task.
 ///
@@ -107,8 +142,9 @@ pub(crate) async fn feed(core: Arc<Core>) {
     }
 }
 
-async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
-    let (core, sandbox) = (&*core, &*sandbox);
+/// Runs one delivery until it is settled, or goes back to the queue.
+pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease: Lease) {
+    let (core, executor) = (&*core, &*executor);
     if lease.entry.recovered && !journal_start(core, &mut lease).await {
         let event = load(core, lease.entry.seq, &lease.entry.payload);
         let Ok(event) = event else { return give_up(core, lease, "its event can't be read") };
@@ -125,7 +161,7 @@ async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
         // Only one at a time can have read what another has not written yet.
         let validated = lease.entry.key.is_none() || lease.revision.manifest.key_concurrency > 1;
         let reader = Arc::new(Reader::new(&core.state, Arc::clone(&attempt.space), validated));
-        let mut invoked = invoke(core, sandbox, &lease, event, &attempt, &reader).await;
+        let mut invoked = invoke(core, executor, &lease, event, &attempt, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
@@ -139,7 +175,7 @@ async fn run(core: Arc<Core>, sandbox: Arc<Sandbox>, mut lease: Lease) {
 
 async fn invoke(
     core: &Core,
-    sandbox: &Sandbox,
+    executor: &impl Executor,
     lease: &Lease,
     event: Event,
     attempt: &Attempt,
@@ -154,17 +190,14 @@ async fn invoke(
         accepted: lease.entry.accepted,
         deadline: attempt.started.plus(revision.manifest.timeout),
     };
-    let call = Call {
-        module: revision.module.clone(),
+    let invocation = Invocation {
+        revision: Arc::clone(revision),
         event,
         idempotency_key: delivery.idempotency_key(&core.host_id),
         delivery,
-        config: Arc::clone(&revision.config),
         state: Arc::clone(reader) as _,
-        timeout: revision.manifest.timeout,
-        memory_bytes: revision.manifest.memory_bytes,
     };
-    sandbox.invoke(call).await
+    executor.invoke(invocation).await
 }
 
 fn attempt(core: &Core, lease: &Lease, event: Event) -> Attempt {

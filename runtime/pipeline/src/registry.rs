@@ -20,7 +20,8 @@ pub(crate) struct Revision {
     pub(crate) id: RevisionId,
     pub(crate) manifest: Manifest,
     pub(crate) config: Arc<BTreeMap<String, String>>,
-    pub(crate) module: Module,
+    /// None where a script stands in for it: in simulations.
+    pub(crate) module: Option<Module>,
 }
 
 /// A function as the host runs it.
