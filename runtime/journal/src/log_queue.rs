@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::record::Body;
+use crate::record::{Body, Location};
 use crate::segment::{
     BATCH_HEADER, BatchHeader, HEADER_PAGE, PAGE, RECORD_HEADER, RecordHeader, Stamp, sector_up,
 };
@@ -183,6 +183,21 @@ impl Inner {
             None => self.layout.offset as usize + BATCH_HEADER,
         };
         u32::from(at + RECORD_HEADER + len > self.layout.capacity as usize)
+    }
+
+    /// Where the records lie that the writer has not taken yet, oldest first.
+    pub(crate) fn waiting_records(&self) -> Vec<Location> {
+        let mut found = Vec::new();
+        for batch in self.closed.iter().chain(&self.open) {
+            let stamp = self.layout.stamp(batch.generation);
+            let mut at = BATCH_HEADER;
+            while let Some(header) = RecordHeader::decode(&batch.buffer[at..], stamp) {
+                let (segment, offset) = (batch.generation, batch.start + at as u32);
+                found.push(Location { segment, offset, len: header.len });
+                at += RECORD_HEADER + header.len as usize;
+            }
+        }
+        found
     }
 
     /// What is left of the current segment.

@@ -109,6 +109,12 @@ impl LogReader {
         RawScan::new(self.clone(), from.get(), to.map_or(durable, |to| to.get().min(durable)))
     }
 
+    /// Where the records lie that are appended and that the writer has not taken yet, oldest first:
+    /// for whoever follows the log ahead of the disk.
+    pub fn waiting(&self) -> Vec<Location> {
+        self.queue.lock().waiting_records()
+    }
+
     /// Oldest first.
     pub fn segments(&self) -> Vec<SegmentInfo> {
         self.table.list()

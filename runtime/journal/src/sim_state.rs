@@ -213,15 +213,24 @@ impl Change {
     fn apply(&self, contents: &mut Vec<u8>) {
         match self {
             Self::Write { offset, data } => write(contents, *offset as usize, data),
-            Self::SetLen { len } => contents.resize(*len as usize, 0),
+            Self::SetLen { len } => set_len(contents, *len as usize),
         }
+    }
+}
+
+/// In whole pieces: `resize` takes a byte at a time where nothing is optimised.
+fn set_len(contents: &mut Vec<u8>, len: usize) {
+    static ZEROS: [u8; 4096] = [0; 4096];
+    contents.truncate(len);
+    while contents.len() < len {
+        contents.extend_from_slice(&ZEROS[..ZEROS.len().min(len - contents.len())]);
     }
 }
 
 fn write(contents: &mut Vec<u8>, offset: usize, data: &[u8]) {
     let end = offset + data.len();
     if contents.len() < end {
-        contents.resize(end, 0);
+        set_len(contents, end);
     }
     contents[offset..end].copy_from_slice(data);
 }

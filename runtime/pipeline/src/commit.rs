@@ -185,7 +185,7 @@ impl Core {
         if !self.state.unchanged(&attempt.space, &attempt.reads) {
             return self.conflict(inner, lease);
         }
-        let due_before = inner.queue.next_due();
+        let due_before = inner.catch_up(at);
         let (seq, location) = match inner.log.append(&body) {
             Ok(appended) => appended,
             Err(error) => return self.refused(inner, &lease, &error),

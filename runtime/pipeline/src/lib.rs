@@ -39,6 +39,8 @@ mod replay;
 mod route;
 mod settle;
 mod shares;
+#[cfg(test)]
+mod sim;
 mod slab;
 mod wait;
 mod waiters;

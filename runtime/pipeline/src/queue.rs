@@ -159,7 +159,10 @@ impl Queue {
     pub(crate) fn restore(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
         let entry = &mut self.entries[slot];
         let has_entered = entry.place().0 < due;
-        if due > now && has_entered && let Some(key) = entry.key.clone() {
+        if due > now
+            && has_entered
+            && let Some(key) = entry.key.clone()
+        {
             entry.in_lane = true;
             let id = entry.function;
             self.function_mut(id).rejoin_lane(key, slot);

@@ -1,0 +1,215 @@
+//! What the records say, folded in their order: the model that the host is compared with. Knows
+//! no queue and no lock; a crash is a fold of fewer records.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use triphammer_journal::{
+    Accepted, Definition, DeliveryRow, Entrance, Outcome, Record, RowChange, RowStatus, Settle,
+};
+use triphammer_model::{
+    DeliveryId, Event, FunctionName, Hops, Limits, Manifest, OrderingKey, Seq, Timestamp,
+};
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fate {
+    Open,
+    Dead,
+    Committed,
+    Dropped,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    pub(super) key: Option<OrderingKey>,
+    pub(super) hops: Hops,
+    pub(super) due: Timestamp,
+    /// Its place in its lane: when it entered, or will, and what decides between equal times.
+    pub(super) place: (Timestamp, Seq, Seq),
+    pub(super) attempts: u32,
+    pub(super) starts: u8,
+    pub(super) fate: Fate,
+}
+
+/// What was counted of a function since it was first deployed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tally {
+    pub(super) committed: u64,
+    pub(super) dropped: u64,
+    pub(super) retried: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Function {
+    pub(super) definition: Definition,
+    /// Of the active revision.
+    pub(super) manifest: Option<Manifest>,
+}
+
+pub(super) type Space = (FunctionName, Option<OrderingKey>);
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// The number that the next record must have, less one.
+    pub(super) last: u64,
+    pub(super) deliveries: BTreeMap<DeliveryId, Delivery>,
+    pub(super) events: BTreeMap<Seq, Event>,
+    /// Entrance, source and id of what can be repeated.
+    pub(super) known: BTreeMap<(Entrance, String, String), Seq>,
+    pub(super) state: BTreeMap<(Space, String), Bytes>,
+    /// Commits in a space since its state was last wiped.
+    pub(super) commits: BTreeMap<Space, u64>,
+    pub(super) functions: BTreeMap<FunctionName, Function>,
+    pub(super) tallies: BTreeMap<FunctionName, Tally>,
+}
+
+impl Facts {
+    pub(super) fn apply(&mut self, seq: Seq, record: &Record) {
+        self.last = seq.get() + record.span() - 1;
+        match record {
+            Record::Accept(accept) => {
+                self.admit(seq, &accept.entrance, &accept.events, accept.at);
+            }
+            Record::Settle(settle) => self.settle(seq, settle),
+            Record::Rows { at, why, rows } => {
+                for row in rows {
+                    self.change(seq, *at, *why, row);
+                }
+            }
+            Record::Drop { ids, .. } => {
+                for id in ids {
+                    self.delivery(id).fate = Fate::Dropped;
+                    self.tally(&id.function).dropped += 1;
+                }
+            }
+            Record::Define { name, definition, .. } => {
+                let active = definition.active;
+                let def = definition.revisions.iter().find(|def| Some(def.id) == active);
+                let manifest =
+                    def.map(|def| Manifest::from_json(&def.manifest, &Limits::default()).unwrap());
+                let function = Function { definition: definition.clone(), manifest };
+                self.functions.insert(name.clone(), function);
+            }
+            Record::WipeState { function, .. } => {
+                self.state.retain(|((name, _), _), _| name != function);
+                self.commits.retain(|(name, _), _| name != function);
+            }
+        }
+    }
+
+    fn admit(&mut self, first: Seq, entrance: &Entrance, events: &[Accepted], at: Timestamp) {
+        for (index, accepted) in (0..).zip(events) {
+            let seq = Seq::new(first.get() + index).unwrap();
+            let event = &accepted.event;
+            if accepted.dedup.is_some() {
+                let known = (entrance.clone(), event.source().into(), event.id().into());
+                self.known.insert(known, seq);
+            }
+            self.events.insert(seq, event.clone());
+            for new in &accepted.deliveries {
+                let due = new.due.unwrap_or(at);
+                let fate = if new.dead.is_some() { Fate::Dead } else { Fate::Open };
+                let delivery = Delivery {
+                    key: new.key.clone(),
+                    hops: accepted.hops,
+                    due,
+                    place: (due.max(at), seq, seq),
+                    attempts: 0,
+                    starts: 0,
+                    fate,
+                };
+                let id = DeliveryId { seq, function: new.function.clone() };
+                self.deliveries.insert(id, delivery);
+            }
+        }
+    }
+
+    fn settle(&mut self, seq: Seq, settle: &Settle) {
+        let name = settle.id.function.clone();
+        match &settle.outcome {
+            Outcome::Committed { writes, emitted, .. } => {
+                let space = (name.clone(), settle.key.clone());
+                for write in writes {
+                    let entry = (space.clone(), write.name.clone());
+                    match &write.value {
+                        Some(value) => drop(self.state.insert(entry, value.clone())),
+                        None => drop(self.state.remove(&entry)),
+                    }
+                }
+                *self.commits.entry(space).or_default() += 1;
+                self.tally(&name).committed += 1;
+                self.delivery(&settle.id).fate = Fate::Committed;
+                let first = Seq::new(seq.get() + 1).unwrap();
+                self.admit(first, &Entrance::Function(name), emitted, settle.at);
+            }
+            Outcome::Retry { row, .. } => {
+                self.tally(&name).retried += 1;
+                let delivery = self.delivery(&settle.id);
+                delivery.attempts = row.attempts;
+                delivery.starts = 0;
+                if let RowStatus::Due(due) = row.status {
+                    delivery.due = due;
+                }
+            }
+            Outcome::Dead { row, raised } => {
+                let delivery = self.delivery(&settle.id);
+                (delivery.fate, delivery.attempts) = (Fate::Dead, row.attempts);
+                let first = Seq::new(seq.get() + 1).unwrap();
+                self.admit(first, &Entrance::Host, raised, settle.at);
+            }
+        }
+    }
+
+    fn change(&mut self, seq: Seq, at: Timestamp, why: RowChange, row: &DeliveryRow) {
+        let delivery = self.delivery(&row.id);
+        match why {
+            RowChange::Redriven => {
+                (delivery.fate, delivery.attempts, delivery.starts) = (Fate::Open, 0, 0);
+                (delivery.due, delivery.place) = (at, (at, seq, row.id.seq));
+            }
+            RowChange::Started => delivery.starts = row.starts,
+        }
+    }
+
+    fn delivery(&mut self, id: &DeliveryId) -> &mut Delivery {
+        self.deliveries.get_mut(id).expect("the checker has seen that it is there")
+    }
+
+    fn tally(&mut self, name: &FunctionName) -> &mut Tally {
+        self.tallies.entry(name.clone()).or_default()
+    }
+
+    /// The delivery whose turn it is in a lane: the first of those that have entered it.
+    pub(super) fn lane_head(
+        &self,
+        function: &FunctionName,
+        key: &OrderingKey,
+        now: Timestamp,
+    ) -> Option<&DeliveryId> {
+        let entered = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            id.function == *function
+                && delivery.key.as_ref() == Some(key)
+                && delivery.fate == Fate::Open
+                && delivery.place.0 <= now
+        };
+        let lane = self.deliveries.iter().filter(entered);
+        lane.min_by_key(|(_, delivery)| delivery.place).map(|(id, _)| id)
+    }
+
+    /// The functions that an event goes to, each with the key, or none where the key is missing.
+    pub(super) fn route(&self, event: &Event) -> Vec<(FunctionName, Result<Option<String>, ()>)> {
+        let mut found = Vec::new();
+        for (name, function) in &self.functions {
+            let Some(manifest) = &function.manifest else { continue };
+            if !manifest.on.iter().any(|pattern| pattern.as_str() == event.ty()) {
+                continue;
+            }
+            let key = match &manifest.key {
+                None => Ok(None),
+                Some(_) => event.subject().map(|subject| Some(subject.to_owned())).ok_or(()),
+            };
+            found.push((name.clone(), key));
+        }
+        found
+    }
+}

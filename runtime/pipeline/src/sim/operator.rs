@@ -1,0 +1,153 @@
+//! What an operator does in a history: deploys, pauses, removals, redrives, drops.
+
+use std::sync::Arc;
+
+use triphammer_journal::{Definition, Pause, RevisionDef};
+use triphammer_model::{DeliveryId, Digest, FunctionName, Limits, Manifest, RevisionId};
+
+use super::generator::{FunctionSpec, Step};
+use super::host::revision;
+use super::observed::{Observed, Order};
+use super::world::{Stepped, World};
+use crate::info::{Remove, Selection};
+use crate::registry::find_revision;
+
+impl World {
+    pub(super) fn administer(&mut self, step: Step) -> Stepped {
+        match step {
+            Step::Redrive => self.redrive(),
+            Step::Drop => self.drop_some(),
+            _ => {
+                let at = self.generator.rng.below(self.functions.len() as u64);
+                let spec = self.functions[at as usize].clone();
+                match step {
+                    Step::Deploy => {
+                        let spec = self.generator.revision(&spec, at);
+                        self.deploy(spec)
+                    }
+                    Step::Remove => self.remove(spec.name),
+                    step => self.redefine(&spec.name, step),
+                }
+            }
+        }
+    }
+
+    fn definition(&self, name: &FunctionName) -> Definition {
+        let inner = self.host.core.lock();
+        inner.functions.get(name).map(|f| f.definition.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn deploy(&mut self, spec: FunctionSpec) -> Stepped {
+        let name = spec.name.clone();
+        let mut definition = self.definition(&name);
+        definition.revision_last += 1;
+        let id = RevisionId::new(definition.revision_last).expect("it is above zero");
+        let manifest = Manifest::from_json(&spec.manifest().to_string(), &Limits::default());
+        let manifest = manifest.map_err(|error| error.to_string())?.to_json().to_string();
+        definition.revisions.push(RevisionDef {
+            id,
+            digest: Digest([7; 32]),
+            component_len: 0,
+            manifest,
+            config: <_>::default(),
+            created: self.clock.now(),
+        });
+        definition.deleted = false;
+        (definition.previous, definition.active) = (definition.active, Some(id));
+        match self.functions.iter_mut().find(|function| function.name == name) {
+            Some(function) => *function = spec,
+            None => self.functions.push(spec),
+        }
+        self.define(&name, definition)
+    }
+
+    fn define(&mut self, name: &FunctionName, definition: Definition) -> Stepped {
+        let active = definition.active.and_then(|id| find_revision(&definition, id));
+        let active = active.map(|def| revision(name, def));
+        let order = self.number();
+        let what = Order::Define { name: name.clone(), definition: definition.clone() };
+        self.observe(Observed::Ordered { order, what })?;
+        let (core, name) = (Arc::clone(&self.host.core), name.clone());
+        let job = async move { core.define(&name, definition, active).await.map(|()| 0) };
+        self.host.order(order, job);
+        self.answer()
+    }
+
+    /// A pause, a resume, or a rollback.
+    fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
+        let mut definition = self.definition(name);
+        let pause = Pause { at: self.clock.now(), reason: "paused by an operator".into() };
+        match step {
+            Step::Pause if definition.paused.is_none() => definition.paused = Some(pause),
+            Step::Resume if definition.paused.is_some() => definition.paused = None,
+            Step::Rollback if definition.previous.is_some() => {
+                std::mem::swap(&mut definition.active, &mut definition.previous);
+            }
+            _ => return Ok(()),
+        }
+        if definition.deleted { Ok(()) } else { self.define(name, definition) }
+    }
+
+    pub(super) fn resume_all(&mut self) -> Stepped {
+        for name in self.functions.iter().map(|f| f.name.clone()).collect::<Vec<_>>() {
+            self.redefine(&name, Step::Resume)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: FunctionName) -> Stepped {
+        let (discard, state) = (self.generator.rng.chance(70), self.generator.rng.chance(50));
+        let order = self.number();
+        let what = Order::Remove { name: name.clone(), discard, state };
+        self.observe(Observed::Ordered { order, what })?;
+        let core = Arc::clone(&self.host.core);
+        let job = async move { core.remove(&name, Remove { discard, state }).await };
+        self.host.order(order, job);
+        self.answer()
+    }
+
+    /// Some of the deliveries that the host shows, in any order.
+    fn some_deliveries(&mut self) -> Vec<DeliveryId> {
+        let deliveries = self.host.shown().deliveries;
+        let mut ids = Vec::new();
+        for (id, ..) in deliveries {
+            if self.generator.rng.chance(60) {
+                let at = self.generator.rng.below(ids.len() as u64 + 1);
+                ids.insert(at as usize, id.clone());
+                if self.generator.rng.chance(10) {
+                    ids.push(id);
+                }
+            }
+        }
+        ids
+    }
+
+    fn redrive(&mut self) -> Stepped {
+        let ids = self.some_deliveries();
+        self.redrive_these(ids)
+    }
+
+    pub(super) fn redrive_these(&mut self, ids: Vec<DeliveryId>) -> Stepped {
+        let order = self.number();
+        self.observe(Observed::Ordered { order, what: Order::Redrive(ids.clone()) })?;
+        let core = Arc::clone(&self.host.core);
+        let job = async move { core.redrive(&Selection::Ids(ids)).await };
+        self.host.order(order, job);
+        self.answer()
+    }
+
+    fn drop_some(&mut self) -> Stepped {
+        let mut ids = self.some_deliveries();
+        ids.truncate(2);
+        self.drop_these(ids)
+    }
+
+    pub(super) fn drop_these(&mut self, ids: Vec<DeliveryId>) -> Stepped {
+        let order = self.number();
+        self.observe(Observed::Ordered { order, what: Order::Drop(ids.clone()) })?;
+        let core = Arc::clone(&self.host.core);
+        let job = async move { core.drop_deliveries(&Selection::Ids(ids)).await };
+        self.host.order(order, job);
+        self.answer()
+    }
+}
