@@ -34,6 +34,9 @@ pub struct CheckpointOptions {
     /// Not begun with less room than this on the disk, and what the fold may write.
     pub free_bytes_min: u64,
     pub retention: Retention,
+    /// How long a row of state stays after its time is over. Longer than any attempt takes: one
+    /// that began before sees it to its end.
+    pub expired_kept: Duration,
 }
 
 impl Default for CheckpointOptions {
@@ -45,6 +48,7 @@ impl Default for CheckpointOptions {
             fold_bytes: 16 << 20,
             free_bytes_min: 32 << 20,
             retention: Retention::default(),
+            expired_kept: Duration::from_secs(16 * 60),
         }
     }
 }
@@ -75,7 +79,14 @@ pub struct Checkpointed {
     pub records: u64,
     pub transactions: u32,
     pub segments_dropped: u32,
+    /// Rows of state whose time was over.
+    pub rows_swept: u64,
 }
+
+/// Rows of state that one transaction removes because their time is over.
+const SWEEP_ROWS: usize = 10_000;
+/// Such transactions in one step.
+const SWEEPS_MAX: usize = 20;
 
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -89,7 +100,8 @@ impl Checkpointer {
         let grown = self.parts.reader.stats().bytes.saturating_sub(self.log_bytes);
         grown >= self.options.log_bytes
             || self.parts.state.dirty_bytes() >= self.options.dirty_bytes
-            || (now.since(self.at) >= self.options.interval && self.has_work())
+            || (now.since(self.at) >= self.options.interval
+                && (self.has_work() || self.has_expired(now)))
     }
 
     /// Brings everything forward to the durable position, in as many transactions as memory asks
@@ -114,6 +126,7 @@ impl Checkpointer {
             self.parts.dedup.freeze();
             self.fold(now, &mut done)?;
         }
+        self.sweep(now, &mut done)?;
         self.parts.history.seal()?;
         let CheckpointParts { store, reader, state, history, .. } = &self.parts;
         let retention = &self.options.retention;
@@ -146,6 +159,36 @@ impl Checkpointer {
             done.transactions += 1;
             self.commit(fold, now)?;
         }
+    }
+
+    /// What can be removed from disk because its time is over.
+    fn expired_before(&self, now: Timestamp) -> Timestamp {
+        let kept = u64::try_from(self.options.expired_kept.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(now.0.saturating_sub(kept))
+    }
+
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.parts.store.view().first_expiry.is_some_and(|at| at < self.expired_before(now))
+    }
+
+    /// Removes state whose time is over, a bounded part of it.
+    fn sweep(&self, now: Timestamp, done: &mut Checkpointed) -> Result<()> {
+        let CheckpointParts { store, state, .. } = &self.parts;
+        for _ in 0..SWEEPS_MAX {
+            if !self.has_expired(now) {
+                return Ok(());
+            }
+            self.check_room()?;
+            // What is not counted any more can go without a word to the count.
+            state.expire(now)?;
+            let commit = Commit::begin(store)?;
+            let swept = commit.sweep(self.expired_before(now), SWEEP_ROWS)?;
+            commit.finish()?;
+            state.adopt_view();
+            done.rows_swept += swept as u64;
+            done.transactions += 1;
+        }
+        Ok(())
     }
 
     fn gather(

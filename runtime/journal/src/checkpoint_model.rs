@@ -14,6 +14,7 @@ use crate::record::{
     Outcome, Record, RowChange, RowStatus, Settle,
 };
 use crate::sim::Rng;
+use crate::state::Versioned;
 use crate::store_keys::Space;
 
 /// All that the log says, by record.
@@ -21,7 +22,7 @@ use crate::store_keys::Space;
 pub(crate) struct Model {
     pub(crate) records: Vec<(Seq, Record)>,
     pub(crate) rows: BTreeMap<DeliveryId, DeliveryRow>,
-    pub(crate) state: BTreeMap<(Space, String), (Seq, Bytes)>,
+    pub(crate) state: BTreeMap<(Space, String), Versioned>,
     pub(crate) marks: BTreeMap<[u8; 16], Hit>,
     pub(crate) events: BTreeMap<Seq, (Timestamp, Accepted)>,
     pub(crate) definitions: BTreeMap<FunctionName, Definition>,
@@ -53,6 +54,12 @@ impl Model {
         }
     }
 
+    /// What there is at `now`: neither deleted nor over.
+    pub(crate) fn live(&self, now: Timestamp) -> BTreeMap<(Space, String), (Seq, Bytes)> {
+        let live = self.state.iter().filter(|(_, v)| v.expires.is_none_or(|at| at > now));
+        live.map(|(at, v)| (at.clone(), (v.seq, v.value.clone()))).collect()
+    }
+
     /// The model of the same records up to number `last`.
     pub(crate) fn up_to(&self, last: u64) -> Self {
         let mut model = Self::default();
@@ -73,8 +80,11 @@ impl Model {
                 let space = Space::new(settle.id.function.clone(), settle.key.clone());
                 for write in writes {
                     let at = (space.clone(), write.name.clone());
-                    match &write.value {
-                        Some(value) => drop(self.state.insert(at, (seq, value.clone()))),
+                    let expires = write.ttl_ms.map(|ms| Timestamp(settle.at.0 + ms));
+                    match write.value.clone() {
+                        Some(value) => {
+                            drop(self.state.insert(at, Versioned { value, seq, expires }));
+                        }
                         None => drop(self.state.remove(&at)),
                     }
                 }
@@ -269,14 +279,13 @@ impl Maker {
             let len = rng.below(60) as usize;
             rng.chance(75).then(|| Bytes::from(vec![len as u8; len]))
         };
-        names
-            .into_iter()
-            .map(|n| StateWrite {
-                name: format!("n{n}"),
-                value: value(&mut self.rng),
-                ttl_ms: None,
-            })
-            .collect()
+        let write = |n| {
+            let value = value(&mut self.rng);
+            // Some live for a while: by their length, which is as good as chance.
+            let ttl_ms = value.as_ref().map(|v| v.len() as u64).filter(|len| len % 3 == 0);
+            StateWrite { name: format!("n{n}"), value, ttl_ms: ttl_ms.map(|len| len * 300) }
+        };
+        names.into_iter().map(write).collect()
     }
 }
 

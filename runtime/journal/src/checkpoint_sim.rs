@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triphammer_model::{DeliveryId, Seq};
+use triphammer_model::{DeliveryId, Seq, Timestamp};
 
 use crate::checkpoint::{CheckpointOptions, CheckpointParts, Checkpointer};
-use crate::checkpoint_model::{Maker, Model};
+use crate::checkpoint_model::{Maker, Model, function};
 use crate::dedup::{Dedup, DedupOptions};
 use crate::error::OpenError;
 use crate::fold::{PayloadRef, new_rows};
@@ -19,10 +19,11 @@ use crate::record::{Body, DeliveryRow, Outcome, Record, Stored};
 use crate::retention::Retention;
 use crate::segment_pool::{Prepared, Preparer};
 use crate::sim::{Faults, SimDisk};
-use crate::state::StateStore;
+use crate::state::{Range, StateStore};
 use crate::store::Store;
 use crate::store_counters::Counters;
 use crate::store_file::StoreOptions;
+use crate::store_state::StateUsage;
 use crate::writer::{Step, Writer};
 
 /// The host, as far as it is about records.
@@ -54,6 +55,7 @@ pub(crate) fn small_options() -> CheckpointOptions {
         fold_bytes: 3000,
         free_bytes_min: 0,
         retention: Retention { age: Duration::MAX, bytes: u64::MAX },
+        expired_kept: Duration::from_secs(3),
         ..CheckpointOptions::default()
     }
 }
@@ -180,19 +182,38 @@ impl World {
     }
 
     fn check_state(&self) {
+        // As of any moment that an attempt still running may have begun in.
+        let ago = self.maker.now.0.saturating_sub(2999);
+        for now in [ago, self.maker.now.0] {
+            self.check_state_at(Timestamp(now));
+        }
+        // The count never goes back in time.
+        let live = self.model.live(self.maker.now);
+        for name in (0..3).map(function) {
+            let mut expect = StateUsage::default();
+            let of = live.iter().filter(|((space, _), _)| *space.function() == name);
+            of.for_each(|((_, name), (_, value))| expect.add(name, value.len()));
+            let counted = self.up.parts.state.usage(&name, self.maker.now);
+            assert_eq!(counted, expect, "{name}");
+        }
+    }
+
+    fn check_state_at(&self, now: Timestamp) {
         let state = &self.up.parts.state;
+        let live = self.model.live(now);
         let mut spaces: Vec<_> = self.model.state.keys().map(|(space, _)| space).collect();
         spaces.dedup();
         for space in spaces {
-            let range = self.model.state.iter().filter(|((s, _), _)| s == space);
+            let range = live.iter().filter(|((s, _), _)| s == space);
             let expect: Vec<_> =
                 range.map(|((_, name), (seq, value))| (name.as_str(), *seq, value)).collect();
-            let scan = state.scan(space, "", None, 1000).unwrap();
+            let range = Range { prefix: "", after: None, limit: 1000 };
+            let scan = state.scan(space, range, now).unwrap();
             let scan: Vec<_> = scan.iter().map(|(n, v)| (n.as_str(), v.seq, &v.value)).collect();
             assert_eq!(scan, expect);
             for name in (0..40).map(|n| format!("n{n}")) {
-                let found = state.get(space, &name).unwrap();
-                let expect = self.model.state.get(&(space.clone(), name));
+                let found = state.get(space, &name, now).unwrap();
+                let expect = live.get(&(space.clone(), name));
                 assert_eq!(found.map(|v| (v.seq, v.value)).as_ref(), expect);
             }
         }
@@ -213,15 +234,14 @@ impl World {
                 None => break,
             }
         }
-        let asked =
-            |seq: &Seq, at: &triphammer_model::Timestamp, event: &triphammer_model::Event| {
-                seq.get() <= durable
-                    && query.ty.as_ref().is_none_or(|ty| ty.matches(event.ty()))
-                    && query.source.as_deref().is_none_or(|source| source == event.source())
-                    && query.subject.as_deref().is_none_or(|s| Some(s) == event.subject())
-                    && query.after.is_none_or(|after| *at >= after)
-                    && query.before.is_none_or(|before| *at < before)
-            };
+        let asked = |seq: &Seq, at: &Timestamp, event: &triphammer_model::Event| {
+            seq.get() <= durable
+                && query.ty.as_ref().is_none_or(|ty| ty.matches(event.ty()))
+                && query.source.as_deref().is_none_or(|source| source == event.source())
+                && query.subject.as_deref().is_none_or(|s| Some(s) == event.subject())
+                && query.after.is_none_or(|after| *at >= after)
+                && query.before.is_none_or(|before| *at < before)
+        };
         let expect = self.model.events.iter().rev();
         let expect: Vec<_> =
             expect.filter(|(seq, (at, a))| asked(seq, at, &a.event)).map(|(s, _)| *s).collect();
@@ -276,7 +296,7 @@ impl Up {
         };
         let log = Log::open(Arc::clone(&disk), log_options, store.position())?;
         let dedup = Dedup::open(&store, &disk, dedup_options.clone())?;
-        let state = StateStore::new(&store, 4096);
+        let state = StateStore::new(&store, 4096)?;
         let history = History::open(&store, &disk, log.reader.clone())?;
         let mut rows = BTreeMap::new();
         store.deliveries(|row, payload| {
@@ -285,7 +305,7 @@ impl Up {
         let counters = store.counters()?;
         let from = store.position().unwrap_or(Seq::FIRST);
         let parts = CheckpointParts { store, reader: log.reader.clone(), state, dedup, history };
-        let now = triphammer_model::Timestamp(now);
+        let now = Timestamp(now);
         let mut up = Self {
             checkpointer: Checkpointer::new(parts.clone(), options, now),
             parts,

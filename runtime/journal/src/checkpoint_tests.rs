@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use triphammer_model::{Seq, Timestamp};
@@ -18,6 +19,7 @@ use crate::retention::Retention;
 use crate::segment_table::SegmentInfo;
 use crate::sim::{Faults, Rng, SimDisk};
 use crate::store::Store;
+use crate::store_commit::Commit;
 use crate::store_file::StoreOptions;
 use crate::store_keys::write_delivery;
 use crate::store_value::row_value;
@@ -84,6 +86,33 @@ fn a_checkpoint_leaves_little_to_replay() {
     assert_eq!(world.up.replayed, 1);
     world.check();
     world.check_outcomes();
+}
+
+#[test]
+fn what_has_expired_leaves_the_disk_at_a_checkpoint() {
+    let mut world = World::new(5, small_options());
+    while world.up.parts.store.view().first_expiry.is_none() {
+        (0..10).for_each(|_| world.append());
+        world.write();
+        world.up.checkpointer.step(world.maker.now).unwrap();
+    }
+    let rows = |world: &World| {
+        let usage = world.up.parts.store.usage().unwrap();
+        usage.values().map(|usage| usage.entries).sum::<u64>()
+    };
+    let before = rows(&world);
+    world.maker.now.0 += 60_000;
+    assert!(world.up.checkpointer.is_due(world.maker.now), "though nothing was written");
+    let done = world.up.checkpointer.step(world.maker.now).unwrap();
+    assert!(done.rows_swept > 0 && done.records == 0, "{done:?}");
+    assert_eq!(rows(&world), before - done.rows_swept);
+    assert_eq!(rows(&world), world.model.live(world.maker.now).len() as u64);
+    for crash in [false, true] {
+        world.check();
+        world.maker.now.0 += 60_000;
+        assert!(!world.up.checkpointer.is_due(world.maker.now));
+        world.restart(crash);
+    }
 }
 
 #[test]
@@ -312,15 +341,26 @@ fn the_formats_are_what_they_were() {
         rows.extend(row_value(&key, row, PayloadRef { location: None, index: 3 }));
     }
     let state: BTreeMap<_, _> = fold.state.iter().collect();
+    let store = Store::open(&disk, &StoreOptions::default()).unwrap();
+    let commit = Commit::begin(&store).unwrap();
+    commit.state(&fold).unwrap();
+    commit.finish().unwrap();
+    let view = store.view();
+    let mut counted = Vec::new();
+    for table in [&view.expiries, &view.usage] {
+        let row = |key: &[u8], sealed: &[u8]| {
+            counted.extend([key, sealed].concat());
+            Ok(ControlFlow::Continue(()))
+        };
+        view.walk(table, &[], None, row).unwrap();
+    }
     let short = |bytes: &[u8]| blake3::hash(bytes).to_hex()[..16].to_owned();
     let found = [
         short(&sim.contents("0000000007.idx").unwrap()),
         short(&sim.contents("run").unwrap()),
         short(&rows),
         short(format!("{state:?}").as_bytes()),
+        short(&counted),
     ];
-    assert_eq!(
-        found.join(" "),
-        "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 6b57de19aa174f1f"
-    );
+    assert_eq!(found.join(" "), "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 X X");
 }

@@ -147,7 +147,7 @@ mod tests {
         let reader = log.reader.clone();
         let parts = CheckpointParts {
             dedup: Dedup::open(&store, &disk, DedupOptions::default()).unwrap(),
-            state: StateStore::new(&store, 1 << 20),
+            state: StateStore::new(&store, 1 << 20).unwrap(),
             history: History::open(&store, &disk, reader.clone()).unwrap(),
             store: store.clone(),
             reader,

@@ -304,10 +304,17 @@ fn decode_outcome(d: &mut Decoder<'_>) -> Decoded<Outcome> {
 
 fn encode_write(e: &mut Encoder, write: &StateWrite) {
     e.text(&write.name);
-    e.byte(u8::from(write.value.is_some()) + u8::from(write.ttl_ms.is_some()));
-    if let Some(value) = &write.value {
-        e.bytes(value);
-        write.ttl_ms.into_iter().for_each(|ttl_ms| e.varint(ttl_ms));
+    match (&write.value, write.ttl_ms) {
+        (None, _) => e.byte(0),
+        (Some(value), None) => {
+            e.byte(1);
+            e.bytes(value);
+        }
+        (Some(value), Some(ttl_ms)) => {
+            e.byte(2);
+            e.bytes(value);
+            e.varint(ttl_ms);
+        }
     }
 }
 

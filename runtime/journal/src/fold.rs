@@ -7,15 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
-use triphammer_model::{DeliveryId, FunctionName, OrderingKey, Seq, StateWrite, Timestamp};
+use triphammer_model::{DeliveryId, FunctionName, Seq, StateWrite, Timestamp};
 
 use crate::record::{
     Accepted, DedupEntry, Definition, DeliveryRow, Location, Outcome, Record, RowStatus, Settle,
     Stored,
 };
+use crate::state::expiry;
 use crate::store_counters::Counters;
 use crate::store_keys::{function_prefix, write_space};
-use crate::store_value::state_value;
+use crate::store_value::{StateRow, state_value};
 
 /// What a stretch of the log changes.
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ impl Fold {
                 self.finish(&settle.id);
                 also.iter().for_each(|(id, _)| self.finish(id));
                 cancelled.iter().for_each(|id| self.finish(id));
-                self.write(&settle.id.function, settle.key.as_ref(), writes, stored.seq);
+                self.write(settle, writes, stored.seq);
                 self.accept(stored, settle.at, emitted);
             }
             Outcome::Retry { row, .. } => self.change(row),
@@ -153,15 +154,9 @@ impl Fold {
         }
     }
 
-    fn write(
-        &mut self,
-        function: &FunctionName,
-        key: Option<&OrderingKey>,
-        writes: &[StateWrite],
-        seq: Seq,
-    ) {
+    fn write(&mut self, settle: &Settle, writes: &[StateWrite], seq: Seq) {
         for write in writes {
-            write_space(&mut self.scratch, function, key);
+            write_space(&mut self.scratch, &settle.id.function, settle.key.as_ref());
             self.scratch.extend_from_slice(write.name.as_bytes());
             if !self.state.contains_key(&self.scratch) {
                 self.bytes += entry_bytes(&self.scratch, &None);
@@ -172,7 +167,8 @@ impl Fold {
             match &write.value {
                 // The old value's memory serves the new one: hot names are written often.
                 Some(value) => {
-                    state_value(slot.get_or_insert_default(), &self.scratch, seq, value);
+                    let row = StateRow { seq, expires: expiry(settle.at, write.ttl_ms), value };
+                    state_value(slot.get_or_insert_default(), &self.scratch, row);
                 }
                 None => *slot = None,
             }

@@ -6,6 +6,10 @@
 //! at the checkpoint's newest view, and begin again when that view changed meanwhile: so what
 //! they see is one moment of the log, and an entry that moves from memory to the checkpoint is
 //! never missed. Knows no queue and no lanes.
+//!
+//! Every read is as of a time that the reader says: an entry whose time is over then is not there.
+//! Whether something has changed is decided by who wrote it, at the same time again, so that the
+//! passing of time alone changes nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,10 +20,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use triphammer_model::{FunctionName, Seq, StateWrite};
+use triphammer_model::{FunctionName, Seq, StateWrite, Timestamp};
 
 use crate::record::{Outcome, Record, Stored};
 use crate::state_shard::{Entry, Shard};
+use crate::state_usage::{Usage, written};
 use crate::store::Store;
 use crate::store_error::StoreError;
 use crate::store_keys::{Space, after_prefix, space_prefix};
@@ -30,6 +35,20 @@ use crate::store_view::View;
 pub struct Versioned {
     pub value: Bytes,
     pub seq: Seq,
+    /// From this time on it is not there.
+    pub expires: Option<Timestamp>,
+}
+
+impl Versioned {
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|at| at > now)
+    }
+}
+
+/// When a write of a record made at `at` expires. The end of time is never.
+pub(crate) fn expiry(at: Timestamp, ttl_ms: Option<u64>) -> Option<Timestamp> {
+    let expires = at.0.checked_add(ttl_ms?).filter(|ms| *ms < u64::MAX);
+    expires.map(Timestamp)
 }
 
 /// Something that an attempt read, to be validated when it settles.
@@ -39,6 +58,15 @@ pub enum ReadVersion {
     Name { name: String, version: Option<Seq> },
     /// What [`StateStore::scan`] answered to the same arguments.
     Range { prefix: String, after: Option<String>, limit: usize, seen: Vec<(String, Seq)> },
+}
+
+/// Which names a scan is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Range<'a> {
+    pub prefix: &'a str,
+    /// Names greater than this one.
+    pub after: Option<&'a str>,
+    pub limit: usize,
 }
 
 /// Cheap to clone.
@@ -55,6 +83,7 @@ pub(crate) struct Shared {
     /// Written since the last checkpoint, roughly.
     dirty_bytes: AtomicU64,
     shard_bytes_max: usize,
+    pub(crate) usage: Mutex<Usage>,
 }
 
 /// What lies under the entries in memory. Replaced as a whole: whoever holds the same base before
@@ -71,7 +100,7 @@ const SHARDS: usize = 64;
 
 impl StateStore {
     /// Keeps up to `cache_bytes` of what the checkpoint has too.
-    pub fn new(store: &Store, cache_bytes: usize) -> Self {
+    pub fn new(store: &Store, cache_bytes: usize) -> Result<Self> {
         let base = Base { view: store.view(), wiped: HashMap::new() };
         let shared = Shared {
             store: store.clone(),
@@ -80,14 +109,16 @@ impl StateStore {
             base: RwLock::new(Arc::new(base)),
             dirty_bytes: AtomicU64::new(0),
             shard_bytes_max: cache_bytes / SHARDS,
+            usage: Mutex::new(Usage::new(store.usage()?)),
         };
-        Self { shared: Arc::new(shared) }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
-    pub fn get(&self, space: &Space, name: &str) -> Result<Option<Versioned>> {
+    pub fn get(&self, space: &Space, name: &str, now: Timestamp) -> Result<Option<Versioned>> {
+        let live = |found: Option<Versioned>| found.filter(|found| found.is_live(now));
         loop {
             if let Some(entry) = self.shard(space).get(space, name) {
-                return Ok(entry.versioned());
+                return Ok(live(entry.versioned()));
             }
             let base = self.base();
             let mut key = space_prefix(space);
@@ -100,41 +131,41 @@ impl StateStore {
             }
             shard.insert(space, name, Entry::clean(found.as_ref()));
             shard.evict(clean_below(&base), self.shared.shard_bytes_max, EVICT_STEPS);
-            return Ok(found);
+            return Ok(live(found));
         }
     }
 
     /// The number of the record that wrote the name; none when it is absent.
-    pub fn version(&self, space: &Space, name: &str) -> Result<Option<Seq>> {
-        Ok(self.get(space, name)?.map(|versioned| versioned.seq))
+    pub fn version(&self, space: &Space, name: &str, now: Timestamp) -> Result<Option<Seq>> {
+        Ok(self.get(space, name, now)?.map(|versioned| versioned.seq))
     }
 
     /// Names with this prefix, after `after`, in their order: at most `limit`, all of one moment.
     pub fn scan(
         &self,
         space: &Space,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
+        range: Range<'_>,
+        now: Timestamp,
     ) -> Result<Vec<(String, Versioned)>> {
         loop {
             let base = self.base();
-            let recent = self.shard(space).range(space, prefix, after, limit);
+            let recent = self.shard(space).range(space, range, now);
             if !self.is_current(&base) {
                 continue;
             }
-            return merge(&base, space, prefix, after, limit, recent);
+            return merge(&base, space, range, now, recent);
         }
     }
 
-    /// Whether everything still is as it was read. When the disk can't be read that is not known,
-    /// and the answer is no.
-    pub fn unchanged(&self, space: &Space, reads: &[ReadVersion]) -> bool {
+    /// Whether everything still is as it was read at `now`. When the disk can't be read that is
+    /// not known, and the answer is no.
+    pub fn unchanged(&self, space: &Space, reads: &[ReadVersion], now: Timestamp) -> bool {
         let same = |read: &ReadVersion| match read {
-            ReadVersion::Name { name, version } => Ok(self.version(space, name)? == *version),
+            ReadVersion::Name { name, version } => Ok(self.version(space, name, now)? == *version),
             ReadVersion::Range { prefix, after, limit, seen } => {
-                let now = self.scan(space, prefix, after.as_deref(), *limit)?;
-                let same = now.iter().map(|(name, v)| (name, v.seq));
+                let range = Range { prefix, after: after.as_deref(), limit: *limit };
+                let again = self.scan(space, range, now)?;
+                let same = again.iter().map(|(name, v)| (name, v.seq));
                 Ok::<_, StoreError>(same.eq(seen.iter().map(|(name, seq)| (name, *seq))))
             }
         };
@@ -146,18 +177,27 @@ impl StateStore {
         })
     }
 
-    /// Makes the writes of record `seq` visible. Called in the order of the log.
-    pub fn apply(&self, space: &Space, writes: &[StateWrite], seq: Seq) {
+    /// Makes the writes of record `seq`, made at `at`, visible. Called in the order of the log.
+    pub fn apply(&self, space: &Space, writes: &[StateWrite], seq: Seq, at: Timestamp) {
         if writes.is_empty() {
             return;
         }
         let mut bytes = 0;
+        let mut counted = self.counted();
         let mut shard = self.shard(space);
         for write in writes {
             bytes += write.name.len() + write.value.as_ref().map_or(0, Bytes::len);
-            shard.insert(space, &write.name, Entry::written(write.value.clone(), seq));
+            let new = written(write, seq, at);
+            let old = match shard.insert(space, &write.name, Entry::written(new.as_ref(), seq)) {
+                Some(old) => old.versioned(),
+                None => self.beneath(space, &write.name).unwrap_or_else(|error| {
+                    tracing::error!(code = error.code(), %error, "state could not be counted");
+                    None
+                }),
+            };
+            counted.replace(space, &write.name, old.as_ref(), new.as_ref());
         }
-        drop(shard);
+        drop((shard, counted));
         self.shared.dirty_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
@@ -170,9 +210,11 @@ impl StateStore {
             wiped.insert(function.clone(), seq);
             *base = Arc::new(Base { view: Arc::clone(&base.view), wiped });
         }
+        let mut counted = self.counted();
         for shard in &self.shared.shards {
             lock(shard).remove_function(function);
         }
+        counted.wipe(function);
     }
 
     /// Applies a record that the checkpoint has not seen.
@@ -181,7 +223,7 @@ impl StateStore {
             Record::Settle(settle) => {
                 if let Outcome::Committed { writes, .. } = &settle.outcome {
                     let space = Space::new(settle.id.function.clone(), settle.key.clone());
-                    self.apply(&space, writes, stored.seq);
+                    self.apply(&space, writes, stored.seq, settle.at);
                 }
             }
             Record::WipeState { function, .. } => self.wipe(function, stored.seq),
@@ -212,6 +254,7 @@ impl StateStore {
         self.adopt_view();
         self.shared.dirty_bytes.store(0, Ordering::Relaxed);
         let below = clean_below(&self.base());
+        self.counted().checkpointed(below);
         for shard in &self.shared.shards {
             // In steps, so that no writer waits for long. Each entry is looked at twice at most:
             // once it may only lose its mark of having been used.
@@ -237,7 +280,7 @@ impl StateStore {
         self.shared.shards.iter().map(lock)
     }
 
-    fn shard(&self, space: &Space) -> MutexGuard<'_, Shard> {
+    pub(crate) fn shard(&self, space: &Space) -> MutexGuard<'_, Shard> {
         let hash = self.shared.hasher.hash_one(space);
         // The maps inside use the low bits of their own hash.
         lock(&self.shared.shards[(hash >> 32) as usize % SHARDS])
@@ -264,8 +307,8 @@ impl fmt::Debug for StateStore {
 
 impl Base {
     pub(crate) fn state(&self, function: &FunctionName, key: &[u8]) -> Result<Option<Versioned>> {
-        let Some((seq, value)) = self.view.state(key)? else { return Ok(None) };
-        Ok((!self.is_wiped(function, seq)).then_some(Versioned { value, seq }))
+        let found = self.view.state(key)?;
+        Ok(found.filter(|found| !self.is_wiped(function, found.seq)))
     }
 
     pub(crate) fn is_wiped(&self, function: &FunctionName, seq: Seq) -> bool {
@@ -277,9 +320,8 @@ impl Base {
 fn merge(
     base: &Base,
     space: &Space,
-    prefix: &str,
-    after: Option<&str>,
-    limit: usize,
+    Range { prefix, after, limit }: Range<'_>,
+    now: Timestamp,
     recent: Vec<(String, Option<Versioned>)>,
 ) -> Result<Vec<(String, Versioned)>> {
     let mut found = Vec::new();
@@ -306,9 +348,9 @@ fn merge(
             found.extend(value.map(|value| (name, value)));
             return Ok(ControlFlow::Continue(()));
         }
-        let (seq, value) = view.state_value(key, sealed)?;
-        if !base.is_wiped(space.function(), seq) {
-            found.push((name.to_owned(), Versioned { value, seq }));
+        let row = view.state_value(key, sealed)?;
+        if row.is_live(now) && !base.is_wiped(space.function(), row.seq) {
+            found.push((name.to_owned(), row));
         }
         Ok(ControlFlow::Continue(()))
     })?;

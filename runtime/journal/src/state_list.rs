@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use triphammer_model::{FunctionName, OrderingKey, Seq};
+use triphammer_model::{FunctionName, OrderingKey, Seq, Timestamp};
 
 use crate::state::{Base, StateStore, Versioned, clean_below};
 use crate::store_error::StoreError;
@@ -26,6 +26,19 @@ pub struct StateListEntry {
     pub name: String,
     pub value: Bytes,
     pub seq: Seq,
+    /// From this time on it is not there.
+    pub expires: Option<Timestamp>,
+}
+
+/// Which entries are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct StateListQuery<'a> {
+    /// Of all ordering keys, or of the one given.
+    pub key: Option<Option<&'a OrderingKey>>,
+    /// What their names begin with.
+    pub prefix: &'a str,
+    pub after: Option<&'a StateCursor>,
+    pub limit: usize,
 }
 
 /// A place in a listing, opaque.
@@ -44,15 +57,14 @@ pub struct InvalidCursor;
 const LOOKS_MAX: usize = 50_000;
 
 impl StateStore {
-    /// Entries whose name begins with `prefix`, of all keys or of the one given.
+    /// What there is at `now`.
     pub fn list(
         &self,
         function: &FunctionName,
-        key: Option<Option<&OrderingKey>>,
-        prefix: &str,
-        after: Option<&StateCursor>,
-        limit: usize,
+        query: &StateListQuery<'_>,
+        now: Timestamp,
     ) -> Result<StateList, StoreError> {
+        let StateListQuery { key, prefix, after, limit } = *query;
         let head = function_prefix(function);
         let mut start = head.clone();
         if let Some(key) = key {
@@ -65,7 +77,7 @@ impl StateStore {
             let next = [head.as_slice(), &cursor.key, &[0]].concat();
             from = from.max(next);
         }
-        let walk = Walk { function, head: &head, prefix, from, end, limit };
+        let walk = Walk { function, head: &head, prefix, from, end, limit, now };
         loop {
             let base = self.base();
             let recent = walk.recent(self, clean_below(&base));
@@ -85,6 +97,7 @@ struct Walk<'a> {
     from: Vec<u8>,
     end: Vec<u8>,
     limit: usize,
+    now: Timestamp,
 }
 
 type Recent = (Vec<u8>, Option<Versioned>);
@@ -120,8 +133,8 @@ impl Walk<'_> {
             let found = match recent.next_if(|(recent, _)| recent == key) {
                 Some((_, found)) => found,
                 None => {
-                    let (seq, value) = view.state_value(key, sealed)?;
-                    (!base.is_wiped(self.function, seq)).then_some(Versioned { value, seq })
+                    let row = view.state_value(key, sealed)?;
+                    (!base.is_wiped(self.function, row.seq)).then_some(row)
                 }
             };
             full |= !self.take(&mut list, &mut looks, key, found);
@@ -154,12 +167,12 @@ impl Walk<'_> {
         *looks += 1;
         list.next = Some(StateCursor { key: key[self.head.len()..].to_vec() });
         let Some((ordering_key, name)) = parse_state_key(self.head, key) else { return true };
-        let Some(Versioned { value, seq }) = found.filter(|_| name.starts_with(self.prefix)) else {
-            return true;
-        };
+        let found = found.filter(|found| found.is_live(self.now) && name.starts_with(self.prefix));
+        let Some(Versioned { value, seq, expires }) = found else { return true };
         // A key that was written was one.
         let ordering_key = ordering_key.and_then(|key| OrderingKey::new(key).ok());
-        let entry = StateListEntry { key: ordering_key, name: name.to_owned(), value, seq };
+        let entry =
+            StateListEntry { key: ordering_key, name: name.to_owned(), value, seq, expires };
         list.entries.push(entry);
         true
     }

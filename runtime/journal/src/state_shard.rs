@@ -9,9 +9,9 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use triphammer_model::{FunctionName, Seq};
+use triphammer_model::{FunctionName, Seq, Timestamp};
 
-use crate::state::Versioned;
+use crate::state::{Range, Versioned};
 use crate::store_keys::Space;
 
 #[derive(Debug, Default)]
@@ -38,6 +38,8 @@ pub(crate) struct Entry {
     value: Option<Bytes>,
     /// The record that wrote it; zero for one that was never there.
     seq: u64,
+    /// Milliseconds; never when it is the highest.
+    expires: u64,
     used: bool,
 }
 
@@ -50,17 +52,23 @@ const SPACE_BYTES: usize = 200;
 impl Entry {
     /// As the checkpoint has it.
     pub(crate) fn clean(found: Option<&Versioned>) -> Self {
-        let value = found.map(|versioned| versioned.value.clone());
-        Self { value, seq: found.map_or(0, |versioned| versioned.seq.get()), used: true }
+        Self {
+            value: found.map(|versioned| versioned.value.clone()),
+            seq: found.map_or(0, |versioned| versioned.seq.get()),
+            expires: found.and_then(|versioned| versioned.expires).map_or(u64::MAX, Timestamp::ms),
+            used: true,
+        }
     }
 
-    pub(crate) fn written(value: Option<Bytes>, seq: Seq) -> Self {
-        Self { value, seq: seq.get(), used: true }
+    /// As record `seq` has it; none when it deletes.
+    pub(crate) fn written(new: Option<&Versioned>, seq: Seq) -> Self {
+        Self { seq: seq.get(), ..Self::clean(new) }
     }
 
     pub(crate) fn versioned(&self) -> Option<Versioned> {
         let value = self.value.clone()?;
-        Some(Versioned { value, seq: Seq::new(self.seq)? })
+        let expires = (self.expires != u64::MAX).then_some(Timestamp(self.expires));
+        Some(Versioned { value, seq: Seq::new(self.seq)?, expires })
     }
 
     /// Only memory has it.
@@ -89,7 +97,12 @@ impl Shard {
         Some(entry)
     }
 
-    pub(crate) fn insert(&mut self, space: &Space, name: &str, entry: Entry) {
+    pub(crate) fn has(&self, space: &Space, name: &str) -> bool {
+        self.spaces.get(space).is_some_and(|names| names.has(name))
+    }
+
+    /// Returns what it takes the place of.
+    pub(crate) fn insert(&mut self, space: &Space, name: &str, entry: Entry) -> Option<Entry> {
         let bytes = entry.bytes(name);
         let names = match self.spaces.get_mut(space) {
             Some(names) => names,
@@ -99,20 +112,22 @@ impl Shard {
                 self.spaces.entry(space.clone()).or_insert_with(|| Names::Few(Vec::new()))
             }
         };
-        match names.insert(name, entry) {
+        let old = names.insert(name, entry);
+        match &old {
             Some(old) => self.bytes -= old.bytes(name),
             None => self.entries += 1,
         }
         self.bytes += bytes;
+        old
     }
 
-    /// Entries of this prefix after `after` in their order, up to the `limit`-th that has a value.
+    /// Entries of this prefix after `after` in their order, up to the `limit`-th that has a value
+    /// at `now`.
     pub(crate) fn range(
         &self,
         space: &Space,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
+        Range { prefix, after, limit }: Range<'_>,
+        now: Timestamp,
     ) -> Vec<(String, Option<Versioned>)> {
         let from = match after.filter(|after| *after >= prefix) {
             Some(after) => Bound::Excluded(after),
@@ -125,7 +140,7 @@ impl Shard {
             if live >= limit || !name.starts_with(prefix) {
                 return false;
             }
-            let versioned = entry.versioned();
+            let versioned = entry.versioned().filter(|versioned| versioned.is_live(now));
             live += usize::from(versioned.is_some());
             found.push((name.to_owned(), versioned));
             true
@@ -224,6 +239,13 @@ impl Names {
                 Some(&mut names[index].1)
             }
             Self::Many(names) => names.get_mut(name),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Few(names) => position(names, name).is_ok(),
+            Self::Many(names) => names.contains_key(name),
         }
     }
 

@@ -9,8 +9,8 @@ use crate::disk::Disk;
 use crate::fold::Fold;
 use crate::record::{Location, Outcome, Record, Settle, Stored};
 use crate::sim::SimDisk;
-use crate::state::{ReadVersion, StateStore};
-use crate::state_list::StateCursor;
+use crate::state::{Range, ReadVersion, StateStore};
+use crate::state_list::{StateCursor, StateListQuery};
 use crate::store::Store;
 use crate::store_commit::Commit;
 use crate::store_file::StoreOptions;
@@ -22,6 +22,7 @@ struct Fixture {
     state: StateStore,
     fold: Fold,
     next: u64,
+    now: Timestamp,
 }
 
 fn seq(n: u64) -> Seq {
@@ -46,8 +47,8 @@ impl Fixture {
         let sim = SimDisk::new(1);
         let disk: Arc<dyn Disk> = sim.boot();
         let store = Store::open(&disk, &StoreOptions::default()).unwrap();
-        let state = StateStore::new(&store, cache_bytes);
-        Self { sim, store, state, fold: Fold::default(), next: 1 }
+        let state = StateStore::new(&store, cache_bytes).unwrap();
+        Self { sim, store, state, fold: Fold::default(), next: 1, now: Timestamp(0) }
     }
 
     fn take(&mut self, record: Record) -> Seq {
@@ -65,8 +66,8 @@ impl Fixture {
             key: space.key().cloned(),
             attempt: 1,
             revision: RevisionId::new(1).unwrap(),
-            started: Timestamp(0),
-            at: Timestamp(0),
+            started: self.now,
+            at: self.now,
             logs: Vec::new(),
             logs_left_out: 0,
             outcome: Outcome::Committed {
@@ -84,6 +85,27 @@ impl Fixture {
         self.take(Record::WipeState { at: Timestamp(0), function });
     }
 
+    /// Removes from disk what had expired before `before`; answers how much.
+    fn sweep(&mut self, before: u64) -> usize {
+        self.state.expire(self.now).unwrap();
+        let commit = Commit::begin(&self.store).unwrap();
+        let swept = commit.sweep(Timestamp(before), 2).unwrap();
+        commit.finish().unwrap();
+        self.state.adopt_view();
+        swept
+    }
+
+    /// Entries and bytes.
+    fn usage(&self, function: &str) -> (u64, u64) {
+        let usage = self.state.usage(&function.parse().unwrap(), self.now);
+        (usage.entries, usage.bytes)
+    }
+
+    /// Without what is in memory, as a start finds it when all is in the checkpoint.
+    fn reopen(&mut self) {
+        self.state = StateStore::new(&self.store, 1 << 20).unwrap();
+    }
+
     fn checkpoint(&mut self) {
         let commit = Commit::begin(&self.store).unwrap();
         commit.fold(&std::mem::take(&mut self.fold), &|_| Ok(None)).unwrap();
@@ -92,13 +114,13 @@ impl Fixture {
     }
 
     fn names(&self, space: &Space, prefix: &str, after: Option<&str>, limit: usize) -> String {
-        let found = self.state.scan(space, prefix, after, limit).unwrap();
+        let found = self.state.scan(space, Range { prefix, after, limit }, self.now).unwrap();
         let text = |v: &Bytes| String::from_utf8(v.to_vec()).unwrap();
         found.iter().map(|(n, v)| format!("{n}={} ", text(&v.value))).collect()
     }
 
     fn value(&self, space: &Space, name: &str) -> Option<Bytes> {
-        self.state.get(space, name).unwrap().map(|versioned| versioned.value)
+        self.state.get(space, name, self.now).unwrap().map(|versioned| versioned.value)
     }
 }
 
@@ -146,22 +168,175 @@ fn what_was_read_is_validated_by_version_and_by_range() {
         range(&[("a", one), ("b", one)], 5),
         range(&[("a", one)], 1),
     ];
-    assert!(f.state.unchanged(&s, &reads));
+    assert!(f.state.unchanged(&s, &reads, f.now));
     f.checkpoint();
-    assert!(f.state.unchanged(&s, &reads));
+    assert!(f.state.unchanged(&s, &reads, f.now));
     f.commit(&space("g", None), vec![write("a", Some("2"))]);
-    assert!(f.state.unchanged(&s, &reads), "another space");
+    assert!(f.state.unchanged(&s, &reads, f.now), "another space");
     f.commit(&s, vec![write("c", Some("1"))]);
     let unchanged: Vec<_> =
-        reads.iter().map(|r| f.state.unchanged(&s, std::slice::from_ref(r))).collect();
+        reads.iter().map(|r| f.state.unchanged(&s, std::slice::from_ref(r), f.now)).collect();
     assert_eq!(unchanged, [true, true, false, true], "only the whole range has a new name");
     f.commit(&s, vec![write("x", Some("1"))]);
-    assert!(!f.state.unchanged(&s, &reads[1..2]), "it was absent");
+    assert!(!f.state.unchanged(&s, &reads[1..2], f.now), "it was absent");
     f.commit(&s, vec![write("x", None)]);
-    assert!(f.state.unchanged(&s, &reads[1..2]), "it is absent again");
+    assert!(f.state.unchanged(&s, &reads[1..2], f.now), "it is absent again");
     f.commit(&s, vec![write("a", Some("1"))]);
-    assert!(!f.state.unchanged(&s, &reads[..1]), "the same value by another record");
-    assert!(!f.state.unchanged(&s, &reads[3..]));
+    assert!(!f.state.unchanged(&s, &reads[..1], f.now), "the same value by another record");
+    assert!(!f.state.unchanged(&s, &reads[3..], f.now));
+}
+
+fn write_for(name: &str, value: &str, ttl_ms: u64) -> StateWrite {
+    StateWrite { ttl_ms: Some(ttl_ms), ..write(name, Some(value)) }
+}
+
+#[test]
+fn an_entry_is_there_until_its_time_is_over() {
+    let mut f = Fixture::new(1 << 20);
+    let s = space("f", None);
+    f.now = Timestamp(1000);
+    f.commit(&s, vec![write_for("a", "1", 10), write_for("b", "1", 20), write("c", Some("1"))]);
+    f.commit(&s, vec![write_for("gone", "1", 0), write_for("kept", "1", u64::MAX)]);
+    for round in 0..3 {
+        for (now, expect) in [
+            (1009, "a=1 b=1 c=1 kept=1 "),
+            (1010, "b=1 c=1 kept=1 "),
+            (1019, "b=1 c=1 kept=1 "),
+            (1020, "c=1 kept=1 "),
+        ] {
+            f.now = Timestamp(now);
+            assert_eq!(f.names(&s, "", None, 10), expect);
+            assert_eq!(
+                f.names(&s, "", None, 2),
+                expect.split_inclusive(' ').take(2).collect::<String>()
+            );
+            assert_eq!(f.value(&s, "a").is_some(), now < 1010);
+            let query = StateListQuery { key: None, prefix: "", after: None, limit: 10 };
+            let list = f.state.list(&"f".parse().unwrap(), &query, f.now).unwrap();
+            let names: String = list.entries.iter().map(|e| format!("{}=1 ", e.name)).collect();
+            assert_eq!(names, expect);
+            let b = list.entries.iter().find(|entry| entry.name == "b");
+            assert_eq!(b.and_then(|b| b.expires), b.map(|_| Timestamp(1020)));
+        }
+        match round {
+            0 => f.checkpoint(),
+            _ => f.reopen(),
+        }
+    }
+}
+
+#[test]
+fn time_that_passes_is_no_conflict_and_a_write_is_one() {
+    let mut f = Fixture::new(1 << 20);
+    let s = space("f", None);
+    f.now = Timestamp(1000);
+    let one = f.commit(&s, vec![write_for("a", "1", 10), write_for("b", "1", 500)]);
+    let read = |version| [ReadVersion::Name { name: "a".into(), version }];
+    let (before, after) = (Timestamp(1009), Timestamp(1010));
+    for _ in 0..2 {
+        assert!(f.state.unchanged(&s, &read(Some(one)), before), "whenever it is asked");
+        assert!(f.state.unchanged(&s, &read(None), after));
+        assert!(!f.state.unchanged(&s, &read(Some(one)), after));
+        let seen = |names: &[&str]| {
+            [ReadVersion::Range {
+                prefix: String::new(),
+                after: None,
+                limit: 5,
+                seen: names.iter().map(|name| ((*name).to_owned(), one)).collect(),
+            }]
+        };
+        assert!(f.state.unchanged(&s, &seen(&["a", "b"]), before));
+        assert!(f.state.unchanged(&s, &seen(&["b"]), after));
+        f.checkpoint();
+    }
+    f.now = after;
+    let two = f.commit(&s, vec![write("a", Some("1"))]);
+    assert!(!f.state.unchanged(&s, &read(Some(one)), before));
+    assert!(!f.state.unchanged(&s, &read(None), after));
+    f.now = Timestamp(u64::MAX);
+    assert_eq!(f.state.version(&s, "a", f.now).unwrap(), Some(two), "it has no time any more");
+}
+
+#[test]
+fn the_size_of_state_is_exact_at_every_moment() {
+    let mut f = Fixture::new(1 << 20);
+    let (s, k) = (space("f", None), space("f", Some("k")));
+    f.now = Timestamp(1000);
+    assert_eq!(f.usage("f"), (0, 0));
+    f.commit(&s, vec![write("ab", Some("123")), write_for("c", "1", 50)]);
+    f.commit(&k, vec![write("ab", Some("1")), write("none", None)]);
+    f.commit(&space("g", None), vec![write("ab", Some(""))]);
+    assert_eq!((f.usage("f"), f.usage("g")), ((3, 10), (1, 2)));
+    f.checkpoint();
+    f.reopen();
+    assert_eq!((f.usage("f"), f.usage("g")), ((3, 10), (1, 2)));
+    f.commit(&s, vec![write("ab", Some("1")), write("c", Some("12"))]);
+    f.commit(&k, vec![write("ab", None), write_for("d", "1", 20), write_for("e", "1", 10)]);
+    assert_eq!(f.usage("f"), (4, 10));
+    f.now = Timestamp(1015);
+    assert_eq!(f.usage("f"), (3, 8), "e is over");
+    f.checkpoint();
+    f.now = Timestamp(1050);
+    assert_eq!(f.usage("f"), (2, 6), "d is over, and c has no time any more");
+    f.reopen();
+    assert_eq!(f.usage("f"), (2, 6));
+    f.commit(&k, vec![write("d", Some("9"))]);
+    assert_eq!(f.usage("f"), (3, 8));
+    f.wipe("f");
+    assert_eq!((f.usage("f"), f.usage("g")), ((0, 0), (1, 2)));
+    f.commit(&k, vec![write("d", Some("9"))]);
+    for _ in 0..2 {
+        assert_eq!(f.usage("f"), (1, 2));
+        f.checkpoint();
+        f.reopen();
+    }
+}
+
+#[test]
+fn thousands_that_expire_together_leave_the_count_and_then_the_disk() {
+    let mut f = Fixture::new(0);
+    let s = space("f", None);
+    f.now = Timestamp(1000);
+    for n in 0..3000u64 {
+        f.commit(&s, vec![write_for(&format!("n{n:04}"), "1", 10 + n / 1000)]);
+        if n == 1500 {
+            f.checkpoint();
+        }
+    }
+    f.commit(&s, vec![write("n0007", Some("1")), write("n2007", None)]);
+    f.wipe("g");
+    for (now, left) in [(1009, 2999), (1010, 2000), (1011, 1000), (1012, 1)] {
+        f.now = Timestamp(now);
+        assert_eq!(f.usage("f"), (left, 6 * left), "at {now}");
+    }
+    f.checkpoint();
+    let rows = |f: &Fixture| f.store.usage().unwrap()[&"f".parse().unwrap()].entries;
+    assert_eq!((rows(&f), f.sweep(1010)), (2999, 0), "nothing before its time");
+    while f.sweep(1012) > 0 {}
+    assert_eq!(rows(&f), 1000);
+    while f.sweep(1013) > 0 {}
+    assert_eq!((rows(&f), f.usage("f"), f.store.view().first_expiry), (1, (1, 6), None));
+    f.reopen();
+    assert_eq!((f.usage("f"), f.names(&s, "", None, 9)), ((1, 6), "n0007=1 ".into()));
+}
+
+#[test]
+fn what_would_be_too_much_does_not_fit() {
+    let mut f = Fixture::new(1 << 20);
+    let s = space("f", None);
+    f.now = Timestamp(1000);
+    f.commit(&s, vec![write("a", Some("123456789")), write_for("b", "123456789", 10)]);
+    let fits = |f: &Fixture, writes: &[StateWrite]| f.state.fits(&s, writes, 25, f.now);
+    assert!(fits(&f, &[write("c", Some("1234"))]));
+    assert!(!fits(&f, &[write("c", Some("12345"))]));
+    assert!(fits(&f, &[write("a", Some("12345678901234"))]), "in the place of what was there");
+    assert!(!fits(&f, &[write("a", Some("123456789012345"))]));
+    assert!(fits(&f, &[write("b", None), write("c", Some("12345"))]));
+    f.now = Timestamp(1010);
+    assert!(fits(&f, &[write("c", Some("12345678901234"))]), "b is over");
+    f.commit(&s, vec![write("c", Some(&"x".repeat(99)))]);
+    assert!(fits(&f, &[write("c", Some(&"x".repeat(98)))]), "less than before always fits");
+    assert!(!fits(&f, &[write("d", Some(""))]));
 }
 
 #[test]
@@ -212,7 +387,7 @@ fn the_cache_is_bounded_and_loses_nothing() {
         assert_eq!(f.value(&large, &format!("m{n:05}")), None);
     }
     assert!(held(&f) <= 80 << 10, "{}", held(&f));
-    assert_eq!(f.state.scan(&large, "n0", None, 5000).unwrap().len(), 3000);
+    assert_eq!(f.names(&large, "n0", None, 5000).matches('=').count(), 3000);
 }
 
 #[test]
@@ -230,7 +405,8 @@ fn a_listing_goes_over_all_keys_in_pages() {
     let all = |f: &Fixture, key: Option<Option<&OrderingKey>>, prefix: &str, limit: usize| {
         let (mut text, mut cursor) = (String::new(), None::<StateCursor>);
         loop {
-            let list = f.state.list(&name, key, prefix, cursor.as_ref(), limit).unwrap();
+            let query = StateListQuery { key, prefix, after: cursor.as_ref(), limit };
+            let list = f.state.list(&name, &query, f.now).unwrap();
             for entry in &list.entries {
                 let key = entry.key.as_ref().map_or("-", |key| key.as_str());
                 text += &format!("{key}/{} ", entry.name);
@@ -263,17 +439,18 @@ fn readers_see_whole_commits_while_checkpoints_come_and_go() {
     let names = || ["a", "b", "c"].map(|name| write(name, Some("v"))).to_vec();
     let first = f.commit(&s, names());
     let state = f.state.clone();
+    let all = Range { prefix: "", after: None, limit: 10 };
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
                     let (mut last, mut scans) = (first, 0u64);
                     while !done.load(std::sync::atomic::Ordering::Relaxed) || scans < 10 {
-                        let scan = state.scan(&s, "", None, 10).unwrap();
+                        let scan = state.scan(&s, all, Timestamp(0)).unwrap();
                         let versions: Vec<Seq> = scan.iter().map(|(_, v)| v.seq).collect();
                         assert_eq!(versions, vec![versions[0]; 3], "all of one record");
                         assert!(versions[0] >= last, "never back");
-                        let one = state.get(&s, "b").unwrap().unwrap().seq;
+                        let one = state.get(&s, "b", Timestamp(0)).unwrap().unwrap().seq;
                         assert!(one >= versions[0]);
                         last = one;
                         scans += 1;
@@ -311,7 +488,7 @@ fn a_checkpoint_that_is_mostly_empty_is_written_anew_at_a_start() {
         f.sim.kill();
         let options = StoreOptions { shrink_from: shrink_from as u64, ..StoreOptions::default() };
         f.store = Store::open(&f.sim.boot(), &options).unwrap();
-        f.state = StateStore::new(&f.store, 0);
+        f.state = StateStore::new(&f.store, 0).unwrap();
         assert_eq!(len(&f), expect);
         assert_eq!(f.names(&space("g", None), "", None, 9), "kept=v ");
         assert_eq!(f.names(&space("f", None), "", None, 9), "");

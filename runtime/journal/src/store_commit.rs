@@ -17,26 +17,26 @@ use crate::store::Store;
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, RUNS, STATE, TOTAL_ACCEPTED,
-    Table, guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, RUNS, TOTAL_ACCEPTED, Table,
+    guarded,
 };
-use crate::store_keys::{after_prefix, function_prefix, write_delivery};
+use crate::store_keys::write_delivery;
 use crate::store_value::{payload_value, read_payload_ref, read_row, row_value, seal};
 use crate::store_view::View;
 
 /// An open transaction. Dropped without [`finish`](Self::finish), it leaves no trace.
 pub(crate) struct Commit<'a> {
-    store: &'a Store,
+    pub(crate) store: &'a Store,
     /// The tables as they are without this change.
-    view: std::sync::Arc<View>,
+    pub(crate) view: std::sync::Arc<View>,
     txn: WriteTransaction,
 }
 
 /// Finds an event whose delivery has no row yet, such as one that is replayed.
 pub(crate) type Locate<'a> = &'a dyn Fn(Seq) -> Result<Option<PayloadRef>, StoreError>;
 
-type Result<T, E = StoreError> = std::result::Result<T, E>;
-type Rows<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+pub(crate) type Rows<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
 type Change<'a> = (&'a DeliveryId, &'a RowFate);
 
 impl<'a> Commit<'a> {
@@ -94,27 +94,6 @@ impl<'a> Commit<'a> {
             let value = row_value(&key, row, PayloadRef { location: None, index: 0 });
             let inserted = deliveries.insert(key.as_slice(), value.as_slice());
             inserted.map_err(|error| self.store.error(error))?;
-        }
-        Ok(())
-    }
-
-    fn state(&self, fold: &Fold) -> Result<()> {
-        let mut table = self.open(STATE)?;
-        for function in &fold.wiped {
-            let from = function_prefix(function);
-            // A prefix that ends with a zero byte has an end.
-            let to = after_prefix(&from).unwrap_or_default();
-            let wiped = table.retain_in(from.as_slice()..to.as_slice(), |_, _| false);
-            wiped.map_err(|error| self.store.error(error))?;
-        }
-        let mut changes: Vec<_> = fold.state.iter().collect();
-        changes.sort_unstable_by_key(|(key, _)| key.as_slice());
-        for (key, value) in changes {
-            let done = match value {
-                Some(value) => table.insert(key.as_slice(), value.as_slice()).map(drop),
-                None => table.remove(key.as_slice()).map(drop),
-            };
-            done.map_err(|error| self.store.error(error))?;
         }
         Ok(())
     }
@@ -268,7 +247,7 @@ impl<'a> Commit<'a> {
         inserted.map(drop).map_err(|error| self.store.error(error))
     }
 
-    fn open(&self, table: Table) -> Result<redb::Table<'_, &'static [u8], &'static [u8]>> {
+    pub(crate) fn open(&self, table: Table) -> Result<Rows<'_>> {
         self.txn.open_table(table).map_err(|error| self.store.error(error))
     }
 }

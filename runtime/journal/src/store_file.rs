@@ -23,9 +23,13 @@ pub(crate) const PAYLOADS: Table = TableDefinition::new("payloads");
 pub(crate) const DEFINITIONS: Table = TableDefinition::new("definitions");
 pub(crate) const COUNTERS: Table = TableDefinition::new("counters");
 pub(crate) const RUNS: Table = TableDefinition::new("runs");
+/// Which state expires when: one row, without a value, for each row of `state` that does.
+pub(crate) const EXPIRIES: Table = TableDefinition::new("expiries");
+/// How much state there is of each function.
+pub(crate) const USAGE: Table = TableDefinition::new("usage");
 pub(crate) const META: Table = TableDefinition::new("meta");
-pub(crate) const TABLES: [Table; 7] =
-    [STATE, DELIVERIES, PAYLOADS, DEFINITIONS, COUNTERS, RUNS, META];
+pub(crate) const TABLES: [Table; 9] =
+    [STATE, EXPIRIES, USAGE, DELIVERIES, PAYLOADS, DEFINITIONS, COUNTERS, RUNS, META];
 
 /// Rows of the table `meta`.
 pub(crate) const META_VERSION: &[u8] = b"version";
@@ -38,7 +42,7 @@ pub(crate) const TOTAL_ACCEPTED: &[u8] = b"";
 pub(crate) const FILE: &str = "checkpoint.redb";
 /// Under this name until it has its first rows: a half-made file is never taken for a checkpoint.
 pub(crate) const FILE_NEW: &str = "checkpoint.new";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct StoreOptions {

@@ -4,7 +4,7 @@
 //! big-endian) and its bytes, then the name. A function's name holds no zero byte and the length
 //! ends the key, so nothing is escaped, and (function, key, prefix of names) is one range.
 
-use triphammer_model::{FunctionName, OrderingKey, Seq};
+use triphammer_model::{FunctionName, OrderingKey, Seq, Timestamp};
 
 /// Where state is private: one function, and one ordering key of it.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -85,6 +85,27 @@ pub(crate) fn parse_state_key<'a>(
     Some((ordering_key, std::str::from_utf8(name).ok()?))
 }
 
+/// Which space a state key is of, and its name.
+pub(crate) fn split_state_key(key: &[u8]) -> Option<(Space, &str)> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    let (ordering_key, name) = parse_state_key(&key[..=end], key)?;
+    let function = std::str::from_utf8(&key[..end]).ok()?.parse().ok()?;
+    // A key that was written was one.
+    let ordering_key = ordering_key.map(OrderingKey::new).transpose().ok()?;
+    Some((Space::new(function, ordering_key), name))
+}
+
+/// The key under which a state key expires: all that expire before another time are one range.
+pub(crate) fn expiry_key(at: Timestamp, state_key: &[u8]) -> Vec<u8> {
+    [&at.0.to_be_bytes(), state_key].concat()
+}
+
+/// When it expires, and the state key.
+pub(crate) fn parse_expiry_key(key: &[u8]) -> Option<(Timestamp, &[u8])> {
+    let (at, state_key) = key.split_first_chunk()?;
+    Some((Timestamp(u64::from_be_bytes(*at)), state_key))
+}
+
 /// In the order of the events, then of the functions.
 pub(crate) fn write_delivery(out: &mut Vec<u8>, seq: Seq, function: &FunctionName) {
     out.clear();
@@ -133,6 +154,11 @@ mod tests {
             }
             let parsed = parse_state_key(&function_prefix(&function.parse().unwrap()), bytes);
             assert_eq!(parsed, Some((*ordering, *name)));
+            let (space, split) = split_state_key(bytes).unwrap();
+            assert_eq!((space.function().as_str(), split), (*function, *name));
+            assert_eq!(space.key().map(OrderingKey::as_str), *ordering);
+            let expiry = expiry_key(Timestamp(7), bytes);
+            assert_eq!(parse_expiry_key(&expiry), Some((Timestamp(7), bytes.as_slice())));
         }
     }
 

@@ -4,7 +4,7 @@
 //! A value is a CRC-32C (`u32`, little-endian) of the key and the rest, then the rest.
 
 use bytes::Bytes;
-use triphammer_model::{DeliveryId, Seq};
+use triphammer_model::{DeliveryId, Seq, Timestamp};
 
 use crate::codec::{Decoder, Encoder};
 use crate::codec_parts::{decode_delivery_id, decode_row, encode_delivery_id, encode_row};
@@ -15,8 +15,19 @@ use crate::store_error::Found;
 
 const CRC_LEN: usize = 4;
 
-/// A sealed value and the number of the record that wrote it.
-const STATE_HEAD: usize = CRC_LEN + 8;
+/// A sealed value, the number of the record that wrote it, and when it expires.
+const STATE_HEAD: usize = CRC_LEN + 8 + 8;
+/// Set in the number when the time follows. No record has so high a number.
+const EXPIRES: u64 = 1 << 63;
+
+/// A row of the state, as far as it is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct StateRow<'a> {
+    /// The record that wrote it.
+    pub(crate) seq: Seq,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) value: &'a [u8],
+}
 
 /// Puts the checksum of `key` and `rest` before it.
 pub(crate) fn seal(key: &[u8], rest: &[u8]) -> Vec<u8> {
@@ -37,20 +48,31 @@ fn crc(key: &[u8], rest: &[u8]) -> u32 {
 }
 
 /// Writes a sealed state value over `out`.
-pub(crate) fn state_value(out: &mut Vec<u8>, key: &[u8], seq: Seq, value: &[u8]) {
+pub(crate) fn state_value(out: &mut Vec<u8>, key: &[u8], row: StateRow<'_>) {
     out.clear();
-    out.reserve(STATE_HEAD + value.len());
+    out.reserve(STATE_HEAD + row.value.len());
     out.extend_from_slice(&[0; CRC_LEN]);
-    out.extend_from_slice(&seq.get().to_le_bytes());
-    out.extend_from_slice(value);
+    match row.expires {
+        None => out.extend_from_slice(&row.seq.get().to_le_bytes()),
+        Some(at) => {
+            out.extend_from_slice(&(row.seq.get() | EXPIRES).to_le_bytes());
+            out.extend_from_slice(&at.0.to_le_bytes());
+        }
+    }
+    out.extend_from_slice(row.value);
     let crc = crc(key, &out[CRC_LEN..]);
     out[..CRC_LEN].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The number of the record that wrote a state value, and the value.
-pub(crate) fn read_state_value<'a>(key: &[u8], sealed: &'a [u8]) -> Option<(Seq, &'a [u8])> {
-    let (seq, value) = unseal(key, sealed)?.split_first_chunk()?;
-    Some((Seq::new(u64::from_le_bytes(*seq))?, value))
+pub(crate) fn read_state_value<'a>(key: &[u8], sealed: &'a [u8]) -> Option<StateRow<'a>> {
+    let (number, value) = unseal(key, sealed)?.split_first_chunk()?;
+    let number = u64::from_le_bytes(*number);
+    let seq = Seq::new(number & !EXPIRES)?;
+    if number & EXPIRES == 0 {
+        return Some(StateRow { seq, expires: None, value });
+    }
+    let (at, value) = value.split_first_chunk()?;
+    Some(StateRow { seq, expires: Some(Timestamp(u64::from_le_bytes(*at))), value })
 }
 
 /// A delivery's row and where its event is.
@@ -128,8 +150,12 @@ mod tests {
     fn state_values_carry_their_record() {
         let mut sealed = vec![9; 100];
         let seq = Seq::new(77).unwrap();
-        state_value(&mut sealed, b"k", seq, b"v");
-        assert_eq!(read_state_value(b"k", &sealed), Some((seq, &b"v"[..])));
-        assert_eq!(read_state_value(b"l", &sealed), None);
+        for expires in [None, Some(Timestamp(0)), Some(Timestamp(u64::MAX))] {
+            let row = StateRow { seq, expires, value: b"v" };
+            state_value(&mut sealed, b"k", row);
+            assert_eq!(sealed.len(), 13 + 8 * usize::from(expires.is_some()));
+            assert_eq!(read_state_value(b"k", &sealed), Some(row));
+            assert_eq!(read_state_value(b"l", &sealed), None);
+        }
     }
 }

@@ -6,23 +6,28 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use redb::{ReadableDatabase, ReadableTable};
-use triphammer_model::{FunctionName, Seq};
+use triphammer_model::{FunctionName, Seq, Timestamp};
 
 use crate::codec::Decoder;
 use crate::error::CodecError;
+use crate::state::Versioned;
 use crate::store_error::StoreError;
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, OpenDatabase, PAYLOADS, RUNS, ReadTable,
-    STATE, guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, EXPIRIES, META, META_NEXT, OpenDatabase, PAYLOADS, RUNS,
+    ReadTable, STATE, USAGE, guarded,
 };
-use crate::store_keys::seq_of;
+use crate::store_keys::{parse_expiry_key, seq_of};
 use crate::store_value::{read_state_value, unseal};
 
 /// Holds its pages for as long as it lives: not to be kept past the next transaction.
 pub(crate) struct View {
     /// Every record below this number is in it.
     pub(crate) next: Option<Seq>,
+    /// When the first of the state expires, whether or not that has passed.
+    pub(crate) first_expiry: Option<Timestamp>,
     pub(crate) state: ReadTable,
+    pub(crate) expiries: ReadTable,
+    pub(crate) usage: ReadTable,
     pub(crate) deliveries: ReadTable,
     pub(crate) payloads: ReadTable,
     pub(crate) definitions: ReadTable,
@@ -40,7 +45,10 @@ impl View {
             let table = |table| txn.open_table(table);
             let view = Self {
                 next: None,
+                first_expiry: None,
                 state: table(STATE)?,
+                expiries: table(EXPIRIES)?,
+                usage: table(USAGE)?,
                 deliveries: table(DELIVERIES)?,
                 payloads: table(PAYLOADS)?,
                 definitions: table(DEFINITIONS)?,
@@ -53,6 +61,7 @@ impl View {
         if let Some(next) = view.get(&meta, META_NEXT)? {
             view.next = Some(view.decode(Decoder::new(&next).seq())?);
         }
+        view.first_expiry = view.find_first_expiry()?;
         Ok(view)
     }
 
@@ -61,11 +70,19 @@ impl View {
         Ok(Some(sealed.slice_ref(self.unseal(key, &sealed)?)))
     }
 
-    /// The number of the record that wrote a state name, and the value.
-    pub(crate) fn state(&self, key: &[u8]) -> Result<Option<(Seq, Bytes)>> {
+    pub(crate) fn state(&self, key: &[u8]) -> Result<Option<Versioned>> {
         let Some(sealed) = self.raw(&self.state, key)? else { return Ok(None) };
-        let (seq, value) = read_state_value(key, &sealed).ok_or_else(|| self.flipped())?;
-        Ok(Some((seq, sealed.slice_ref(value))))
+        let row = read_state_value(key, &sealed).ok_or_else(|| self.flipped())?;
+        let value = sealed.slice_ref(row.value);
+        Ok(Some(Versioned { value, seq: row.seq, expires: row.expires }))
+    }
+
+    /// When the first of the state expires, whether or not that has passed.
+    fn find_first_expiry(&self) -> Result<Option<Timestamp>> {
+        guarded(&self.path, || {
+            let first = self.expiries.first()?;
+            Ok(first.and_then(|(key, _)| Some(parse_expiry_key(key.value())?.0)))
+        })
     }
 
     fn raw(&self, table: &ReadTable, key: &[u8]) -> Result<Option<Bytes>> {
@@ -75,9 +92,10 @@ impl View {
         })
     }
 
-    pub(crate) fn state_value(&self, key: &[u8], sealed: &[u8]) -> Result<(Seq, Bytes)> {
-        let (seq, value) = read_state_value(key, sealed).ok_or_else(|| self.flipped())?;
-        Ok((seq, Bytes::copy_from_slice(value)))
+    pub(crate) fn state_value(&self, key: &[u8], sealed: &[u8]) -> Result<Versioned> {
+        let row = read_state_value(key, sealed).ok_or_else(|| self.flipped())?;
+        let value = Bytes::copy_from_slice(row.value);
+        Ok(Versioned { value, seq: row.seq, expires: row.expires })
     }
 
     /// Goes over keys from `from` to below `to` and their sealed values in order, until `each` has

@@ -23,6 +23,8 @@ pub struct Limits {
     pub state_value_len_max: usize,
     /// `limit.state_scan`: entries that one scan returns; more are left for the next.
     pub state_scan_max: usize,
+    /// `limit.function_state`: all state of a function together, names and values, in bytes.
+    pub function_state_bytes_max: u64,
     /// `limit.reply`: a reply, in bytes.
     pub reply_len_max: usize,
     /// Log lines that are kept; the rest are counted.
@@ -47,6 +49,7 @@ impl Default for Limits {
             state_name_len_max: 512,
             state_value_len_max: 1 << 20,
             state_scan_max: 1000,
+            function_state_bytes_max: 4 << 30,
             reply_len_max: 1 << 20,
             log_lines_kept: 200,
             log_bytes_kept: 64 << 10,

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use triphammer_journal::{Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus};
+use triphammer_journal::{
+    Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus, StateUsage,
+};
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
 use crate::core::{Core, Inner};
@@ -21,13 +23,21 @@ impl Core {
         let mut infos: Vec<_> = live.map(|(name, _)| inner.function_info(name)).collect();
         drop(inner);
         infos.sort_by(|a, b| a.name.cmp(&b.name));
-        infos
+        infos.into_iter().map(|info| self.with_state(info)).collect()
     }
 
     pub(crate) fn function_info(&self, name: &FunctionName) -> Option<FunctionInfo> {
         let inner = self.lock();
         let live = inner.functions.get(name).is_some_and(|f| !f.definition.deleted);
-        live.then(|| inner.function_info(name))
+        let info = live.then(|| inner.function_info(name));
+        drop(inner);
+        info.map(|info| self.with_state(info))
+    }
+
+    /// Counted without the lock: what expires may have to be looked up on disk.
+    fn with_state(&self, info: FunctionInfo) -> FunctionInfo {
+        let state = self.state.usage(&info.name, self.clock.now());
+        FunctionInfo { state, ..info }
     }
 
     pub(crate) fn find_deliveries(
@@ -191,6 +201,7 @@ impl Inner {
             paused: function.paused(),
             revisions: function.revision_infos(),
             counts: counts.unwrap_or_default(),
+            state: StateUsage::default(),
         }
     }
 

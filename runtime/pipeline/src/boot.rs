@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use triphammer_journal::{
     Blobs, CheckpointOptions, CheckpointParts, Checkpointer, Dedup, DedupOptions, Definition, Disk,
@@ -30,6 +31,9 @@ pub(crate) struct Booted {
     pub(crate) checkpointer: Checkpointer,
 }
 
+/// How much longer than the longest attempt expired state stays on disk.
+const EXPIRED_KEPT: Duration = Duration::from_secs(60);
+
 /// The sizes of the journal's parts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sizes {
@@ -44,6 +48,7 @@ impl Sizes {
         let checkpoint = CheckpointOptions {
             log_bytes: options.checkpoint_bytes,
             retention,
+            expired_kept: options.limits.timeout_max + EXPIRED_KEPT,
             ..CheckpointOptions::default()
         };
         Self { checkpoint, ..Self::default() }
@@ -61,7 +66,7 @@ pub(crate) fn boot(
     let dedup_options =
         DedupOptions { window: options.dedup_window, bytes_max: options.dedup_bytes };
     let dedup = Dedup::open(&store, &disk, dedup_options)?;
-    let state = StateStore::new(&store, options.state_cache_bytes);
+    let state = StateStore::new(&store, options.state_cache_bytes)?;
     let mut recovery = Recovery::new(
         Queue::new(options.payload_bytes_max),
         store.definitions()?,

@@ -103,13 +103,19 @@ impl Core {
             };
             let record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
             let body = Body::encode(&record);
+            self.state.prepare(&attempt.space, &writes, at);
             let mut inner = self.lock();
             if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
                 // The function was removed, and its deliveries with it.
                 return Settled::Yes;
             }
-            if !self.state.unchanged(&attempt.space, &attempt.reads) {
+            if !self.state.unchanged(&attempt.space, &attempt.reads, attempt.started) {
                 return self.conflict(inner, lease);
+            }
+            let max = self.limits.function_state_bytes_max;
+            if !self.state.fits(&attempt.space, &writes, max, at) {
+                drop(inner);
+                return self.settle(lease, attempt, Err(AttemptError::State { max }));
             }
             if inner.routes_version != table.version {
                 continue;
@@ -144,7 +150,7 @@ impl Core {
         let Record::Settle(settle) = record else { return };
         let Outcome::Committed { writes, reply, .. } = &settle.outcome else { return };
         let now = settle.at;
-        self.state.apply(&attempt.space, writes, seq);
+        self.state.apply(&attempt.space, writes, seq, now);
         inner.queue.finish(lease.slot);
         inner.queue.function_mut(lease.function).counts.committed += 1;
         inner.totals.committed += 1;
@@ -182,7 +188,7 @@ impl Core {
         if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
             return Settled::Yes;
         }
-        if !self.state.unchanged(&attempt.space, &attempt.reads) {
+        if !self.state.unchanged(&attempt.space, &attempt.reads, attempt.started) {
             return self.conflict(inner, lease);
         }
         let due_before = inner.catch_up(at);

@@ -84,7 +84,7 @@ impl Deployer {
             idempotency_key: "dry-run".into(),
             delivery,
             config: dry.config,
-            state: Arc::new(Reader::new(&core.state, space, false)) as _,
+            state: Arc::new(Reader::new(&core.state, space, now, false)) as _,
             timeout: dry.manifest.timeout,
             memory_bytes: dry.manifest.memory_bytes,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use triphammer_journal::Entrance;
+use triphammer_journal::{Entrance, StateUsage};
 use triphammer_model::{
     DeliveryId, Digest, Effects, ErrorInfo, Event, FunctionName, LogLine, Manifest, OrderingKey,
     Reply, RevisionId, Seq, StateWrite, Timestamp, TypePattern,
@@ -148,6 +148,7 @@ pub struct FunctionInfo {
     pub paused: Option<(Timestamp, String)>,
     pub revisions: Vec<RevisionInfo>,
     pub counts: Counts,
+    pub state: StateUsage,
 }
 
 #[derive(Clone, Debug)]
@@ -209,6 +210,8 @@ pub struct StateEntry {
     pub value: Bytes,
     /// The record that wrote it.
     pub seq: Seq,
+    /// From this time on it is not there.
+    pub expires: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]

@@ -56,5 +56,5 @@ pub use info::{
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
-pub use triphammer_journal::Entrance;
+pub use triphammer_journal::{Entrance, StateUsage};
 pub use wait::Wait;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::broadcast;
-use triphammer_journal::{Entrance, LogPause as Pause};
+use triphammer_journal::{Entrance, LogPause as Pause, StateListQuery};
 use triphammer_model::{Event, FunctionName, RevisionId, Seq};
 
 use crate::core::Core;
@@ -176,10 +176,12 @@ impl Pipeline {
             .map(|cursor| cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone())));
         let after = after.transpose()?;
         let key = query.key.as_ref().map(Option::as_ref);
+        let (prefix, limit) = (query.prefix.as_str(), query.limit);
+        let asked = StateListQuery { key, prefix, after: after.as_ref(), limit };
         let list = self
             .core
             .state
-            .list(name, key, &query.prefix, after.as_ref(), query.limit)
+            .list(name, &asked, self.core.clock.now())
             .map_err(|error| QueryError::Read(Box::new(error)))?;
         if let Some(last) = list.entries.iter().map(|entry| entry.seq).max() {
             self.core.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
@@ -189,6 +191,7 @@ impl Pipeline {
             name: e.name,
             value: e.value,
             seq: e.seq,
+            expires: e.expires,
         };
         let entries = list.entries.into_iter().map(entry).collect();
         Ok(StatePage { entries, cursor: list.next.map(|next| next.to_string()) })

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use triphammer_journal::{ReadVersion, Space, StateStore};
+use triphammer_journal::{Range, ReadVersion, Space, StateStore};
+use triphammer_model::Timestamp;
 use triphammer_sandbox::{HostError, StateReader};
 
 /// The committed state of one space, as one attempt sees it.
@@ -11,15 +12,22 @@ use triphammer_sandbox::{HostError, StateReader};
 pub(crate) struct Reader {
     state: StateStore,
     space: Arc<Space>,
+    /// When the attempt began: all that it reads is as of this moment.
+    now: Timestamp,
     /// None for a lane, where nothing else can write while the attempt runs.
     noted: Option<Mutex<Vec<ReadVersion>>>,
 }
 
 impl Reader {
     /// `validated`: others may write to the space while the attempt runs.
-    pub(crate) fn new(state: &StateStore, space: Arc<Space>, validated: bool) -> Self {
+    pub(crate) fn new(
+        state: &StateStore,
+        space: Arc<Space>,
+        now: Timestamp,
+        validated: bool,
+    ) -> Self {
         let noted = validated.then(|| Mutex::new(Vec::new()));
-        Self { state: state.clone(), space, noted }
+        Self { state: state.clone(), space, now, noted }
     }
 
     /// What was read, to be validated when the attempt settles.
@@ -39,7 +47,7 @@ impl Reader {
 
 impl StateReader for Reader {
     fn get(&self, name: &str) -> Result<Option<Bytes>, HostError> {
-        let found = self.state.get(&self.space, name).map_err(host_error)?;
+        let found = self.state.get(&self.space, name, self.now).map_err(host_error)?;
         self.note(|| ReadVersion::Name {
             name: name.to_owned(),
             version: found.as_ref().map(|versioned| versioned.seq),
@@ -53,7 +61,8 @@ impl StateReader for Reader {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(String, Bytes)>, HostError> {
-        let found = self.state.scan(&self.space, prefix, after, limit).map_err(host_error)?;
+        let range = Range { prefix, after, limit };
+        let found = self.state.scan(&self.space, range, self.now).map_err(host_error)?;
         self.note(|| ReadVersion::Range {
             prefix: prefix.to_owned(),
             after: after.map(str::to_owned),

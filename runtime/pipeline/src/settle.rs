@@ -12,6 +12,8 @@ pub(crate) enum AttemptError {
     Invoke(#[from] InvokeError),
     #[error("an event emitted here would be more than {max} hops from the one that came in")]
     Hops { max: u16 },
+    #[error("all state of a function together may take at most {max} bytes")]
+    State { max: u64 },
     #[error("{starts} attempts were begun that ended with the host: it may be what ended it")]
     Crashed { starts: u8 },
 }
@@ -22,6 +24,7 @@ impl AttemptError {
         match self {
             Self::Invoke(error) => error.code(),
             Self::Hops { .. } => "limit.hops",
+            Self::State { .. } => "limit.function_state",
             Self::Crashed { .. } => "invoke.crashed",
         }
     }
@@ -29,6 +32,8 @@ impl AttemptError {
     fn fault(&self) -> Fault {
         match self {
             Self::Invoke(error) => error.fault(),
+            // There may be room again: what has expired or is deleted makes some.
+            Self::State { .. } => Fault::Guest,
             Self::Hops { .. } | Self::Crashed { .. } => Fault::Final,
         }
     }

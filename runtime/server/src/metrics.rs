@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use triphammer_pipeline::{Counts, FunctionInfo, Stats};
+use triphammer_pipeline::{Counts, FunctionInfo, StateUsage, Stats};
 
 use crate::process::Usage;
 
@@ -21,6 +21,20 @@ pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInf
                 let function = info.name.as_str();
                 sample(&mut out, name, &[("function", function), ("status", label)], value);
             }
+        }
+    }
+    let state: [(_, _, fn(&StateUsage) -> u64); 2] = [
+        ("triphammer_function_state_entries", "Entries of a function's state.", |s| s.entries),
+        (
+            "triphammer_function_state_bytes",
+            "Names and values of a function's state, in bytes.",
+            |s| s.bytes,
+        ),
+    ];
+    for (name, help, of) in state {
+        family(&mut out, name, help, "gauge");
+        for info in functions {
+            sample(&mut out, name, &[("function", info.name.as_str())], of(&info.state));
         }
     }
     let name = "triphammer_function_paused";
@@ -179,6 +193,7 @@ mod tests {
             paused: None,
             revisions: Vec::new(),
             counts: Counts { ready: 2, committed: 7, ..Counts::default() },
+            state: StateUsage { entries: 3, bytes: 90 },
         };
         let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
         let found = text(&stats, Some(usage), &[function]);

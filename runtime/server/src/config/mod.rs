@@ -305,6 +305,7 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
         state_name_len_max: count("limits.state_name_len", raw.state_name_len)?,
         state_value_len_max: size("limits.state_value", &raw.state_value)?,
         state_scan_max: count("limits.state_scan", raw.state_scan)?,
+        function_state_bytes_max: bytes("limits.function_state", &raw.function_state)?,
         reply_len_max: size("limits.reply", &raw.reply)?,
         log_lines_kept: raw.log_lines_kept,
         log_bytes_kept: size("limits.log_bytes_kept", &raw.log_bytes_kept)?,

@@ -18,6 +18,13 @@ pub(crate) struct FunctionView {
     paused: Option<PausedView>,
     revisions: Vec<RevisionView>,
     counts: CountsView,
+    state: StateUsageView,
+}
+
+#[derive(Serialize)]
+struct StateUsageView {
+    entries: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -58,6 +65,7 @@ impl From<FunctionInfo> for FunctionView {
             paused: info.paused.map(|(at, reason)| PausedView { at: at.to_rfc3339(), reason }),
             revisions: info.revisions.into_iter().map(Into::into).collect(),
             counts: info.counts.into(),
+            state: StateUsageView { entries: info.state.entries, bytes: info.state.bytes },
         }
     }
 }
@@ -123,6 +131,9 @@ pub(crate) struct StateEntryView {
     #[serde(flatten)]
     value: ValueView,
     seq: String,
+    /// Absent for an entry that stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
 }
 
 impl From<StateEntry> for StateEntryView {
@@ -132,6 +143,7 @@ impl From<StateEntry> for StateEntryView {
             name: entry.name,
             value: ValueView::new(&entry.value),
             seq: seq(entry.seq),
+            expires: entry.expires.map(triphammer_model::Timestamp::to_rfc3339),
         }
     }
 }

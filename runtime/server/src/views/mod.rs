@@ -69,6 +69,8 @@ struct WriteView {
     value: Option<ValueView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<bool>,
+    #[serde(rename = "ttlMs", skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
 }
 
 impl From<StateWrite> for WriteView {
@@ -77,6 +79,7 @@ impl From<StateWrite> for WriteView {
             name: write.name,
             deleted: write.value.is_none().then_some(true),
             value: write.value.map(|bytes| ValueView::new(&bytes)),
+            ttl_ms: write.ttl_ms,
         }
     }
 }

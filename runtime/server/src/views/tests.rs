@@ -11,7 +11,7 @@ use triphammer_model::{
 };
 use triphammer_pipeline::{
     AttemptStory, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary,
-    FunctionInfo, RevisionInfo, StateEntry, Stats, Status, Story,
+    FunctionInfo, RevisionInfo, StateEntry, StateUsage, Stats, Status, Story,
 };
 
 use super::*;
@@ -83,6 +83,7 @@ fn a_function() {
             active: true,
         }],
         counts: Counts { ready: 1, committed: 2, ..Counts::default() },
+        state: StateUsage { entries: 3, bytes: 90 },
     };
     let digest = "ab".repeat(32);
     let expect = format!(
@@ -91,7 +92,7 @@ fn a_function() {
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
         "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT"}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,
-        "dropped":0,"retried":0}}}}"#
+        "dropped":0,"retried":0}},"state":{{"entries":3,"bytes":90}}}}"#
     );
     check(FunctionView::from(info), &expect);
 }
@@ -184,6 +185,7 @@ fn a_state_entry() {
         name: "seen".into(),
         value: Bytes::from_static(value),
         seq: seq_of(42),
+        expires: None,
     };
     check(
         StateEntryView::from(entry(Some("k"), b"[1.0]")),
@@ -192,6 +194,10 @@ fn a_state_entry() {
     check(
         StateEntryView::from(entry(None, b"{")),
         r#"{"key":null,"name":"seen","valueBase64":"ew==","seq":"42"}"#,
+    );
+    check(
+        StateEntryView::from(StateEntry { expires: Some(AT), ..entry(None, b"1") }),
+        r#"{"key":null,"name":"seen","value":1,"seq":"42","expires":"$AT"}"#,
     );
 }
 
