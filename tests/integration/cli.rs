@@ -318,6 +318,7 @@ fn every_command_has_help() {
         "pause",
         "resume",
         "remove",
+        "state",
         "send",
         "tail",
         "events",

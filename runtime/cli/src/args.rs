@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
     activate, bench, build, dead, demo, deploy, event, events, function, functions, new, pause,
-    remove, replay, resume, rollback, send, tail, test, up,
+    remove, replay, resume, rollback, send, state, tail, test, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Deploy(deploy::Args),
     /// List the functions
     Functions(functions::Args),
-    /// Show one function: its revisions, subscriptions and counts
+    /// Show one function: its revisions, subscriptions, counts and size of state
     Function(function::Args),
     /// Make a revision the one that serves
     Activate(activate::Args),
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Resume(resume::Args),
     /// Remove a function
     Remove(remove::Args),
+    /// List a function's state
+    State(state::Args),
     /// Send events
     Send(send::Args),
     /// Watch what happens, as it happens

@@ -362,5 +362,8 @@ fn the_formats_are_what_they_were() {
         short(format!("{state:?}").as_bytes()),
         short(&counted),
     ];
-    assert_eq!(found.join(" "), "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 X X");
+    assert_eq!(
+        found.join(" "),
+        "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 f5c08f9931b6255b 9c83e61a735aaf30"
+    );
 }

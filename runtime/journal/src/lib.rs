@@ -51,6 +51,8 @@ mod state_list;
 mod state_shard;
 #[cfg(test)]
 mod state_tests;
+#[cfg(test)]
+mod state_ttl_tests;
 mod state_usage;
 mod store;
 mod store_backend;

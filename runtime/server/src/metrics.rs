@@ -23,15 +23,7 @@ pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInf
             }
         }
     }
-    let state: [(_, _, fn(&StateUsage) -> u64); 2] = [
-        ("triphammer_function_state_entries", "Entries of a function's state.", |s| s.entries),
-        (
-            "triphammer_function_state_bytes",
-            "Names and values of a function's state, in bytes.",
-            |s| s.bytes,
-        ),
-    ];
-    for (name, help, of) in state {
+    for (name, help, of) in STATE {
         family(&mut out, name, help, "gauge");
         for info in functions {
             sample(&mut out, name, &[("function", info.name.as_str())], of(&info.state));
@@ -152,6 +144,15 @@ const PER_FUNCTION: [(&str, &str, &str, Samples); 2] = [
             ]
         },
     ),
+];
+
+type Size = fn(&StateUsage) -> u64;
+
+const STATE: [(&str, &str, Size); 2] = [
+    ("triphammer_function_state_entries", "Entries of a function's state.", |s| s.entries),
+    ("triphammer_function_state_bytes", "Names and values of a function's state, in bytes.", |s| {
+        s.bytes
+    }),
 ];
 
 fn family(out: &mut String, name: &str, help: &str, kind: &str) {

@@ -20,6 +20,8 @@ pub(crate) struct Function {
     pub(crate) revisions: Vec<Revision>,
     #[serde(default)]
     pub(crate) counts: Counts,
+    #[serde(default)]
+    pub(crate) state: StateUsage,
 }
 
 impl Function {
@@ -235,6 +237,7 @@ pub(crate) struct StateWrite {
     pub(crate) value_base64: Option<String>,
     #[serde(default)]
     pub(crate) deleted: bool,
+    pub(crate) ttl_ms: Option<u64>,
 }
 
 /// The answer to a dry run.
@@ -269,7 +272,20 @@ pub(crate) struct StateEntries {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct StateEntry {
+    pub(crate) key: Option<String>,
     pub(crate) name: String,
     pub(crate) value: Option<Value>,
+    pub(crate) value_base64: Option<String>,
+    pub(crate) seq: String,
+    pub(crate) expires: Option<String>,
+}
+
+/// How much state a function has.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StateUsage {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
 }

@@ -33,6 +33,11 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         }
     }
     output.line(counts(&function.counts))?;
+    let state = function.state;
+    if state.entries > 0 {
+        let size = bytes(state.bytes);
+        output.line(format_args!("{} entries of state, {size}", count(state.entries)))?;
+    }
     output.text(&revisions(&function))
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod send;
+pub(crate) mod state;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod up;
@@ -49,6 +50,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Pause(args) => pause::run(args, &connect(global)?, output),
         Command::Resume(args) => resume::run(args, &connect(global)?, output),
         Command::Remove(args) => remove::run(args, &connect(global)?, output),
+        Command::State(args) => state::run(args, &connect(global)?, output),
         Command::Send(args) => send::run(args, &connect(global)?, output),
         Command::Tail(args) => tail::run(args, &connect(global)?, output),
         Command::Events(args) => events::run(args, &connect(global)?, output),

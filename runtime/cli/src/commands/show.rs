@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::client::types::{Failure, Function, LogLine, Reply, StateWrite};
-use crate::output::{BAD, DIM, GOOD, NAME, NOTE, data, data_base64, one_line, paint};
+use crate::output::{BAD, DIM, GOOD, NAME, NOTE, count, data, data_base64, one_line, paint};
 
 /// Values on a line are cut here.
 pub(super) const DATA_MAX: usize = 100;
@@ -62,11 +62,20 @@ pub(super) fn reply(reply: &Reply) -> String {
 
 pub(super) fn write(write: &StateWrite) -> String {
     let name = paint(NAME, one_line(&write.name));
-    match (&write.value, &write.value_base64) {
-        _ if write.deleted => format!("{name} deleted"),
-        (Some(value), _) => format!("{name} = {}", data(value, DATA_MAX)),
-        (None, Some(text)) => format!("{name} = {}", data_base64(text)),
-        (None, None) => format!("{name} = null"),
+    if write.deleted {
+        return format!("{name} deleted");
+    }
+    let ttl = write.ttl_ms.map(|ms| format!(" {}", paint(DIM, format!("for {} ms", count(ms)))));
+    let shown = value(write.value.as_ref(), write.value_base64.as_deref());
+    format!("{name} = {shown}{}", ttl.unwrap_or_default())
+}
+
+/// A value of state, which is JSON where it can be.
+pub(super) fn value(json: Option<&Value>, base64: Option<&str>) -> String {
+    match (json, base64) {
+        (Some(value), _) => data(value, DATA_MAX),
+        (None, Some(text)) => data_base64(text),
+        (None, None) => "null".to_owned(),
     }
 }
 
@@ -121,6 +130,8 @@ mod tests {
         };
         assert_eq!(shown(json!({"name": "a", "value": {"b": 1}})), r#"a = {"b":1}"#);
         assert_eq!(shown(json!({"name": "a", "valueBase64": "AAAA"})), "a = 3 B");
+        let some_time = json!({"name": "a", "value": 1, "ttlMs": 1500});
+        assert_eq!(shown(some_time), "a = 1 for 1,500 ms");
         assert_eq!(shown(json!({"name": "a", "deleted": true})), "a deleted");
     }
 }
