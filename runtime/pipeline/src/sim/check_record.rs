@@ -134,7 +134,7 @@ impl Checker {
         ensure!(settle.attempt == run.attempt, "{id}: attempt {} settles", settle.attempt);
         ensure!(settle.revision == run.revision, "{id} settles on {}", settle.revision);
         ensure!(settle.key == delivery.key, "{id} settles under another key");
-        self.check_reads(run, delivery)?;
+        self.check_reads(run, delivery, settle.started)?;
         match &settle.outcome {
             Outcome::Committed { .. } => self.check_commit(settle, run, delivery)?,
             Outcome::Retry { row, .. } => {
@@ -156,20 +156,22 @@ impl Checker {
         Ok(())
     }
 
-    /// The order of the commits explains every read: what was read is what is committed now.
-    fn check_reads(&self, run: &Run, delivery: &Delivery) -> Verdict {
+    /// The order of the commits explains every read: what was read is what is committed now, as of
+    /// the time at which the attempt began.
+    fn check_reads(&self, run: &Run, delivery: &Delivery, started: Timestamp) -> Verdict {
         let space = (run.id.function.clone(), delivery.key.clone());
         for read in &run.reads {
             let now = match read {
                 Read::Name { name, .. } => {
-                    let value = self.facts.state.get(&(space.clone(), name.clone())).cloned();
-                    Read::Name { name: name.clone(), value }
+                    let mut all = self.facts.state_at(started);
+                    let found = all.find(|((s, n), _)| *s == space && n == name);
+                    Read::Name { name: name.clone(), value: found.map(|(_, v)| v.clone()) }
                 }
                 Read::Scan { prefix, .. } => {
-                    let all =
-                        self.facts.state.iter().filter(|((s, name), _)| {
-                            *s == space && name.starts_with(prefix.as_str())
-                        });
+                    let all = self
+                        .facts
+                        .state_at(started)
+                        .filter(|((s, name), _)| *s == space && name.starts_with(prefix.as_str()));
                     let found = all.map(|((_, name), value)| (name.clone(), value.clone()));
                     Read::Scan { prefix: prefix.clone(), found: found.collect() }
                 }

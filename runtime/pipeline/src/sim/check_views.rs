@@ -115,7 +115,7 @@ impl Checker {
     }
 
     pub(super) fn state(&self, entries: &[Entry]) -> Verdict {
-        let all = self.facts.state.iter();
+        let all = self.facts.state_at(self.now);
         let expect: Vec<Entry> = all
             .map(|(((function, key), name), value)| {
                 (function.clone(), key.clone(), name.clone(), value.clone())

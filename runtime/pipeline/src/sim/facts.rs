@@ -56,7 +56,8 @@ pub(super) struct Facts {
     pub(super) events: BTreeMap<Seq, Event>,
     /// Entrance, source and id of what can be repeated.
     pub(super) known: BTreeMap<(Entrance, String, String), Seq>,
-    pub(super) state: BTreeMap<(Space, String), Bytes>,
+    /// Values, and when they are over.
+    pub(super) state: BTreeMap<(Space, String), (Bytes, Option<Timestamp>)>,
     /// Commits in a space since its state was last wiped.
     pub(super) commits: BTreeMap<Space, u64>,
     pub(super) functions: BTreeMap<FunctionName, Function>,
@@ -124,6 +125,15 @@ impl Facts {
         }
     }
 
+    /// What there is of the state at this time.
+    pub(super) fn state_at(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&(Space, String), &Bytes)> {
+        let live = self.state.iter().filter(move |(_, (_, at))| at.is_none_or(|at| at > now));
+        live.map(|(entry, (value, _))| (entry, value))
+    }
+
     fn settle(&mut self, seq: Seq, settle: &Settle) {
         let name = settle.id.function.clone();
         match &settle.outcome {
@@ -131,8 +141,9 @@ impl Facts {
                 let space = (name.clone(), settle.key.clone());
                 for write in writes {
                     let entry = (space.clone(), write.name.clone());
-                    match &write.value {
-                        Some(value) => drop(self.state.insert(entry, value.clone())),
+                    let expires = write.ttl_ms.map(|ms| Timestamp(settle.at.ms() + ms));
+                    match write.value.clone() {
+                        Some(value) => drop(self.state.insert(entry, (value, expires))),
                         None => drop(self.state.remove(&entry)),
                     }
                 }

@@ -231,7 +231,9 @@ impl Generator {
         for name in (0..NAMES).map(|n| format!("n{n}")) {
             if self.rng.chance(25) {
                 let value = self.rng.chance(70).then(|| Bytes::from(text.clone()));
-                writes.push(StateWrite { name, value, ttl_ms: None });
+                let ttl_ms = value.is_some() && self.rng.chance(30);
+                let ttl_ms = ttl_ms.then(|| self.rng.below(5) * 400);
+                writes.push(StateWrite { name, value, ttl_ms });
             }
         }
         let mut emits = Vec::new();

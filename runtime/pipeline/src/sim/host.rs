@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use triphammer_journal::sim::SimDisk;
 use triphammer_journal::{
     CheckpointOptions, Checkpointer, Entrance, LogOptions, Prepared, Preparer, Record, Retention,
-    RevisionDef, Step, StoreOptions, Writer,
+    RevisionDef, StateListQuery, StateUsage, Step, StoreOptions, Writer,
 };
 use triphammer_model::{DeliveryId, Event, FunctionName, Limits, Manifest, Seq, Timestamp};
 use triphammer_sandbox::StateReader;
@@ -244,14 +244,22 @@ impl Host {
     }
 
     pub(super) fn state(&self, functions: &[FunctionName]) -> Vec<Entry> {
+        let query = StateListQuery { key: None, prefix: "", after: None, limit: 10_000 };
         let list = |name: &FunctionName| {
-            let list = self.core.state.list(name, None, "", None, 10_000).expect("it is there");
+            let now = self.core.clock.now();
+            let list = self.core.state.list(name, &query, now).expect("it is there");
             let name = name.clone();
             list.entries.into_iter().map(move |e| (name.clone(), e.key, e.name, e.value))
         };
         let mut entries: Vec<Entry> = functions.iter().flat_map(list).collect();
         entries.sort();
         entries
+    }
+
+    /// How much state the host says that there is, by function.
+    pub(super) fn usage(&self, functions: &[FunctionName]) -> Vec<(FunctionName, StateUsage)> {
+        let usage = |name: &FunctionName| self.core.state.usage(name, self.core.clock.now());
+        functions.iter().map(|name| (name.clone(), usage(name))).collect()
     }
 }
 

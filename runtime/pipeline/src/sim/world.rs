@@ -353,6 +353,14 @@ impl World {
     pub(super) fn look_at_state(&mut self) -> Stepped {
         let names: Vec<FunctionName> = self.functions.iter().map(|f| f.name.clone()).collect();
         let state = self.host.state(&names);
+        for (name, usage) in self.host.usage(&names) {
+            let of = state.iter().filter(|(function, ..)| *function == name);
+            let sizes: Vec<_> = of.map(|(_, _, name, value)| name.len() + value.len()).collect();
+            let listed = (sizes.len() as u64, sizes.iter().sum::<usize>() as u64);
+            if (usage.entries, usage.bytes) != listed {
+                return Err(format!("{name} is said to have {usage:?} of state, not {listed:?}"));
+            }
+        }
         self.observe(Observed::State(state))
     }
 
