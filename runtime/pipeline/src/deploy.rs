@@ -229,10 +229,13 @@ impl Core {
     ) -> Result<(), ChangeError> {
         let last = {
             let mut inner = self.lock();
+            let due_before = inner.queue.next_due();
             self.check_key_change(&inner, name, active.as_deref())?;
-            self.define_in(&mut inner, name, definition, active)?
+            let last = self.define_in(&mut inner, name, definition, active)?;
+            // Its dead letters may be kept for a shorter time than before.
+            self.wake(inner, due_before);
+            last
         };
-        self.work.notify_one();
         self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
         Ok(())
     }

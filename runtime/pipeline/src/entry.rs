@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) starts: u8,
     /// Found in the journal at the start: an attempt at it may have killed the host.
     pub(crate) recovered: bool,
-    /// It has its place in its lane.
+    /// It has its place, in its lane if it has a key: a wait is one for another attempt.
     pub(crate) in_lane: bool,
     pub(crate) priority: Priority,
     pub(crate) state: State,

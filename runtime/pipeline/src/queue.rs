@@ -159,13 +159,12 @@ impl Queue {
     pub(crate) fn restore(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
         let entry = &mut self.entries[slot];
         let has_entered = entry.place().0 < due;
-        if due > now
-            && has_entered
-            && let Some(key) = entry.key.clone()
-        {
+        if due > now && has_entered {
             entry.in_lane = true;
             let id = entry.function;
-            self.function_mut(id).rejoin_lane(key, slot);
+            if let Some(key) = entry.key.clone() {
+                self.function_mut(id).rejoin_lane(key, slot);
+            }
         }
         self.insert_placed(slot, due, now);
     }
@@ -296,10 +295,10 @@ impl Queue {
 
     fn enter(&mut self, slot: Slot, first: bool) {
         let entry = &mut self.entries[slot];
+        entry.in_lane = true;
         let Some(key) = entry.key.clone() else {
             return self.make_ready(slot);
         };
-        entry.in_lane = true;
         entry.state = State::Blocked;
         let id = entry.function;
         let function = &mut self.functions[id.0 as usize];
