@@ -10,16 +10,24 @@ use super::world::World;
 fn keyed() -> World {
     let mut world = World::new(1);
     world.begin().unwrap();
-    let spec = FunctionSpec {
+    world.deploy(spec()).unwrap();
+    world
+}
+
+fn spec() -> FunctionSpec {
+    FunctionSpec {
         name: "f0".parse().unwrap(),
         types: vec![0],
         keyed: true,
         attempts: 2,
         initial_ms: 100,
         concurrency: 4,
-    };
-    world.deploy(spec).unwrap();
-    world
+        key_concurrency: 1,
+        halts: false,
+        keep: None,
+        age: None,
+        priority: 5,
+    }
 }
 
 fn parts(ty: &str, subject: &str) -> EventParts {
@@ -79,6 +87,30 @@ fn what_has_come_due_is_in_its_lane_before_what_is_emitted_after() {
     world.ran(emit("lane", None));
     world.host.timers();
     world.look().unwrap();
+    world.rest().unwrap();
+}
+
+#[test]
+fn a_delivery_without_a_key_grows_older_from_retry_to_retry() {
+    let mut world = World::new(1);
+    world.begin().unwrap();
+    world.deploy(FunctionSpec { keyed: false, age: Some(1), attempts: 9, ..spec() }).unwrap();
+    world.sent("a", "s");
+    for _ in 0..2 {
+        world.ran(End::Retry { after_ms: Some(700) });
+        let now = world.clock.now().0;
+        world.advance(now + 700).unwrap();
+        world.host.timers();
+    }
+    world.rest().unwrap();
+}
+
+#[test]
+fn a_deploy_that_keeps_dead_letters_for_less_wakes_the_timers() {
+    let mut world = keyed();
+    world.sent("a", "s");
+    world.ran(End::Reject);
+    world.deploy(FunctionSpec { keep: Some(1), ..spec() }).unwrap();
     world.rest().unwrap();
 }
 

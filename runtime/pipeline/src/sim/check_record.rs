@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use triphammer_journal::{
-    Accept, Accepted, Entrance, NewDelivery, Outcome, Record, RowChange, RowStatus, Settle,
+    Accept, Accepted, DropReason, Entrance, NewDelivery, Outcome, Record, RowChange, RowStatus,
+    Settle,
 };
-use triphammer_model::{DeliveryId, Effects, Event, Hops, NewEvent, Seq, Timestamp};
+use triphammer_model::{
+    DeliveryId, Effects, Event, ExtensionValue, Hops, Manifest, NewEvent, Seq, Timestamp,
+};
 
 use super::HOPS_MAX;
 use super::checker::{Checker, Run, Verdict, ensure};
@@ -33,6 +36,10 @@ impl Checker {
                     self.check_changed(seq, &row.id, Fate::Dead)
                 })
             }
+            Record::Drop { why: DropReason::Expired, ids, .. } => ids.iter().try_for_each(|id| {
+                ensure!(self.is_old(id), "{id} is given up before its time");
+                Ok(())
+            }),
             Record::Drop { ids, .. } => {
                 ids.iter().try_for_each(|id| self.check_changed(seq, id, Fate::Open))
             }
@@ -55,6 +62,13 @@ impl Checker {
         }
     }
 
+    /// Whether it is a dead letter that its function keeps no longer.
+    pub(super) fn is_old(&self, id: &DeliveryId) -> bool {
+        let keep = self.facts.manifest(&id.function).and_then(|m| m.dead_letter.keep);
+        let delivery = self.facts.deliveries.get(id).filter(|d| d.fate == Fate::Dead);
+        delivery.zip(keep).is_some_and(|(dead, keep)| dead.died.plus(keep) <= self.now)
+    }
+
     fn check_accept(&mut self, accept: &Accept) -> Verdict {
         if accept.entrance == Entrance::Host {
             let owed = std::mem::take(&mut self.owed);
@@ -71,7 +85,10 @@ impl Checker {
             let (source, id) = (event.source().to_owned(), event.id().to_owned());
             let again =
                 self.facts.known.contains_key(&(Entrance::Ingress, source.clone(), id.clone()));
-            ensure!(!again && new.insert((source, id.clone())), "event {id} is taken in twice");
+            ensure!(
+                (!again || self.failed) && new.insert((source, id.clone())),
+                "event {id} is taken in twice"
+            );
             ensure!(accepted.dedup.is_some(), "event {id} can't be recognised again");
             ensure!(accepted.hops == Hops(0), "event {id} has come a long way");
             self.check_routes(accepted, None)?;
@@ -95,6 +112,16 @@ impl Checker {
         };
         let found = &accepted.deliveries;
         let all = expect.len() == found.len() && expect.iter().zip(found).all(|(e, f)| same(e, f));
+        for new in found {
+            let own = match accepted.event.extension("priority") {
+                Some(ExtensionValue::Integer(own @ 0..10)) => Some(own as u32),
+                _ => None,
+            };
+            let of = |manifest: &Manifest| u32::from(manifest.priority.get());
+            let expect = own.or_else(|| self.facts.manifest(&new.function).map(of));
+            let found = u32::from(new.priority.get());
+            ensure!(expect == Some(found), "priority {found}, not {expect:?}");
+        }
         ensure!(all, "event {} goes to {found:?}, not {expect:?}", accepted.event.id());
         Ok(())
     }
@@ -293,6 +320,9 @@ impl Checker {
             }
             _ => return Err(format!("{id} is tried again after {:?}", run.end)),
         };
+        let age = self.now.0 - delivery.place.0.0 + wait;
+        let old = policy.age.is_some_and(|most| u128::from(age) > most.as_millis());
+        ensure!(counted == 0 || !old, "{id} would be {age} ms old");
         let left = counted == 0 || run.attempt < policy.attempts;
         ensure!(left, "{id} is tried again after its last attempt");
         ensure!(attempts == delivery.attempts + counted, "{id} has had {attempts} attempts");
@@ -300,7 +330,14 @@ impl Checker {
     }
 
     fn check_dead(&self, run: &Run, delivery: &Delivery, code: &str) -> Verdict {
-        let last = run.attempt >= self.policy(run)?.attempts;
+        let policy = self.policy(run)?;
+        let wait = match run.end {
+            Some(End::Retry { after_ms: Some(after) }) => u128::from(after),
+            _ => policy.ceiling(run.attempt - 1).as_millis(),
+        };
+        let age = u128::from(self.now.0 - delivery.place.0.0) + wait;
+        let old = policy.age.is_some_and(|most| age > most.as_millis());
+        let last = run.attempt >= policy.attempts || old;
         let may = match (&run.end, code) {
             (Some(End::Reject), "invoke.rejected") => true,
             (Some(End::Trap), "invoke.trap") | (Some(End::Retry { .. }), "invoke.retry") => last,
@@ -320,7 +357,7 @@ impl Checker {
         let revisions = &function.definition.revisions;
         let def = revisions.iter().find(|def| def.id == run.revision);
         let def = def.ok_or_else(|| format!("{} runs on what is not kept", run.id))?;
-        let manifest = triphammer_model::Manifest::from_json(&def.manifest, &Default::default());
+        let manifest = Manifest::from_json(&def.manifest, &Default::default());
         Ok(manifest.map_err(|error| error.to_string())?.retry)
     }
 }

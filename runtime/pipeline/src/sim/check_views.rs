@@ -78,6 +78,7 @@ impl Checker {
             ensure!(*attempts == delivery.attempts, "{id} shows {attempts} attempts");
             let vague =
                 |status| matches!(status, Status::Ready | Status::Waiting | Status::Blocked);
+            let exact = exact && self.facts.is_orderly(&id.function);
             let same = status == *found_status || (!exact && vague(status) && vague(*found_status));
             ensure!(same, "{id} is {status:?} and shown as {found_status:?}");
             *gauge(expect.entry(id.function.clone()).or_default(), status) += 1;
@@ -91,6 +92,7 @@ impl Checker {
         }
         for (name, found) in counts {
             let expect = expect.remove(name).unwrap_or_default();
+            let exact = exact && self.facts.is_orderly(name);
             let fold = |c: Counts| if exact { c } else { all_ready(c) };
             ensure!(fold(*found) == fold(expect), "{name} counts {found:?}, not {expect:?}");
         }
@@ -125,9 +127,18 @@ impl Checker {
         Ok(())
     }
 
-    /// Nothing is left to do: everything is settled, or dead.
+    /// Nothing is left to do: everything is settled, or dead, or stands behind a dead letter.
     pub(super) fn quiet(&self) -> Verdict {
-        let open = |(_, delivery): &(&DeliveryId, &Delivery)| delivery.fate == Fate::Open;
+        let halted = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            let key = delivery.key.as_ref();
+            let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
+            head.is_some_and(|head| self.facts.deliveries[head].fate == Fate::Dead)
+        };
+        let open = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            delivery.fate == Fate::Open && !halted(&(*id, *delivery))
+        };
+        let old = self.facts.deliveries.iter().find(|(id, _)| self.is_old(id));
+        ensure!(old.is_none(), "{old:?} is kept for longer than its function says");
         let left = self.facts.deliveries.iter().find(open);
         ensure!(left.is_none(), "nothing is left to do, and {left:?} waits for ever");
         ensure!(self.runs.is_empty(), "a run has not ended: {:?}", self.runs);

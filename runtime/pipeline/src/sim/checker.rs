@@ -147,7 +147,17 @@ impl Checker {
         let limit = function.manifest.as_ref().map_or(0, |manifest| manifest.concurrency);
         let beside = self.running().filter(|other| other.function == id.function).count();
         ensure!(beside < limit as usize, "{id} is one more than run at a time");
-        if let Some(key) = &delivery.key {
+        let same_lane = |other: &&DeliveryId| {
+            other.function == id.function && self.facts.deliveries[*other].key == delivery.key
+        };
+        if delivery.key.is_some() {
+            let most = function.manifest.as_ref().map_or(1, |manifest| manifest.key_concurrency);
+            let beside = self.running().filter(same_lane).count();
+            ensure!(beside < most as usize, "{id} is one more than run of a lane");
+        }
+        if let Some(key) = &delivery.key
+            && self.facts.is_orderly(&id.function)
+        {
             let head = self.facts.lane_head(&id.function, key, self.now);
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }

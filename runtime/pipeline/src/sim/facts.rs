@@ -29,6 +29,8 @@ pub(super) struct Delivery {
     pub(super) attempts: u32,
     pub(super) starts: u8,
     pub(super) fate: Fate,
+    /// The last time.
+    pub(super) died: Timestamp,
 }
 
 /// What was counted of a function since it was first deployed.
@@ -118,6 +120,7 @@ impl Facts {
                     attempts: 0,
                     starts: 0,
                     fate,
+                    died: at,
                 };
                 let id = DeliveryId { seq, function: new.function.clone() };
                 self.deliveries.insert(id, delivery);
@@ -165,6 +168,7 @@ impl Facts {
             Outcome::Dead { row, raised } => {
                 let delivery = self.delivery(&settle.id);
                 (delivery.fate, delivery.attempts) = (Fate::Dead, row.attempts);
+                delivery.died = settle.at;
                 let first = Seq::new(seq.get() + 1).unwrap();
                 self.admit(first, &Entrance::Host, raised, settle.at);
             }
@@ -172,11 +176,16 @@ impl Facts {
     }
 
     fn change(&mut self, seq: Seq, at: Timestamp, why: RowChange, row: &DeliveryRow) {
+        let halts = self.manifest(&row.id.function).is_some_and(|m| m.dead_letter.halts);
         let delivery = self.delivery(&row.id);
         match why {
             RowChange::Redriven => {
                 (delivery.fate, delivery.attempts, delivery.starts) = (Fate::Open, 0, 0);
-                (delivery.due, delivery.place) = (at, (at, seq, row.id.seq));
+                delivery.due = at;
+                // A lane that stood for it goes on with it.
+                if !halts || delivery.key.is_none() {
+                    delivery.place = (at, seq, row.id.seq);
+                }
             }
             RowChange::Started => delivery.starts = row.starts,
         }
@@ -190,21 +199,34 @@ impl Facts {
         self.tallies.entry(name.clone()).or_default()
     }
 
-    /// The delivery whose turn it is in a lane: the first of those that have entered it.
+    pub(super) fn manifest(&self, function: &FunctionName) -> Option<&Manifest> {
+        self.functions.get(function)?.manifest.as_ref()
+    }
+
+    /// The delivery that a lane waits for: a dead letter that halts it, else the first of those
+    /// that have entered it.
     pub(super) fn lane_head(
         &self,
         function: &FunctionName,
         key: &OrderingKey,
         now: Timestamp,
     ) -> Option<&DeliveryId> {
-        let entered = |(id, delivery): &(&DeliveryId, &Delivery)| {
-            id.function == *function
-                && delivery.key.as_ref() == Some(key)
-                && delivery.fate == Fate::Open
-                && delivery.place.0 <= now
+        let in_lane = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            id.function == *function && delivery.key.as_ref() == Some(key)
         };
-        let lane = self.deliveries.iter().filter(entered);
-        lane.min_by_key(|(_, delivery)| delivery.place).map(|(id, _)| id)
+        let lane = || self.deliveries.iter().filter(in_lane);
+        if self.manifest(function).is_some_and(|manifest| manifest.dead_letter.halts)
+            && let Some((id, _)) = lane().find(|(_, delivery)| delivery.fate == Fate::Dead)
+        {
+            return Some(id);
+        }
+        let entered = lane().filter(|(_, d)| d.fate == Fate::Open && d.place.0 <= now);
+        entered.min_by_key(|(_, delivery)| delivery.place).map(|(id, _)| id)
+    }
+
+    /// Whether deliveries with the same key run one at a time.
+    pub(super) fn is_orderly(&self, function: &FunctionName) -> bool {
+        self.manifest(function).is_none_or(|manifest| manifest.key_concurrency == 1)
     }
 
     /// The functions that an event goes to, each with the key, or none where the key is missing.

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use triphammer_journal::sim::Rng;
-use triphammer_model::{Effects, Event, EventParts, FunctionName, NewEvent, Reply, StateWrite};
+use triphammer_model::{
+    Effects, Event, EventParts, ExtensionValue, FunctionName, NewEvent, Reply, StateWrite,
+};
 
 use super::observed::End;
 
@@ -17,6 +19,15 @@ pub(super) struct FunctionSpec {
     pub(super) attempts: u64,
     pub(super) initial_ms: u64,
     pub(super) concurrency: u64,
+    /// More than one gives up the order within a key.
+    pub(super) key_concurrency: u64,
+    /// A dead letter halts its lane.
+    pub(super) halts: bool,
+    /// How long dead letters are kept, in seconds.
+    pub(super) keep: Option<u64>,
+    /// Since its entry, in seconds: no attempt begins that would be older.
+    pub(super) age: Option<u64>,
+    pub(super) priority: u64,
 }
 
 impl FunctionSpec {
@@ -31,9 +42,21 @@ impl FunctionSpec {
                 "max": "2s",
             },
             "concurrency": self.concurrency,
+            "priority": self.priority,
         });
+        if let Some(age) = self.age {
+            manifest["retry"]["age"] = format!("{age}s").into();
+        }
+        if let Some(keep) = self.keep {
+            manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
+        }
         if self.keyed {
             manifest["key"] = "subject".into();
+            manifest["keyConcurrency"] = self.key_concurrency.min(self.concurrency).into();
+            if self.halts {
+                manifest["keyConcurrency"] = 1.into();
+                manifest["deadLetter"]["lane"] = "halt".into();
+            }
         }
         manifest
     }
@@ -158,13 +181,20 @@ impl Generator {
             attempts: 1 + rng.below(4),
             initial_ms: 100 * (1 + rng.below(5)),
             concurrency: 1 + rng.below(4),
+            key_concurrency: if rng.chance(15) { 2 + rng.below(2) } else { 1 },
+            halts: rng.chance(30),
+            keep: rng.chance(20).then(|| 1 + rng.below(4)),
+            age: rng.chance(20).then(|| 1 + rng.below(3)),
+            priority: rng.below(10),
         }
     }
 
-    /// Another revision of a function; the key is rarely another.
+    /// Another revision of a function; the key is rarely another. What its lanes may do at a time
+    /// stays: what has left its lane by then goes by the rules that were.
     pub(super) fn revision(&mut self, before: &FunctionSpec, number: u64) -> FunctionSpec {
         let keyed = before.keyed != self.rng.chance(10);
-        FunctionSpec { keyed, ..self.function(number) }
+        let FunctionSpec { key_concurrency, halts, concurrency, .. } = *before;
+        FunctionSpec { keyed, key_concurrency, halts, concurrency, ..self.function(number) }
     }
 
     pub(super) fn batch(&mut self) -> Vec<Event> {
@@ -196,10 +226,17 @@ impl Generator {
         let rng = &mut self.rng;
         let subject = rng.chance(95).then(|| format!("s{}", rng.below(SUBJECTS)));
         let len = if rng.chance(10) { 2000 } else { 10 };
+        let mut extensions = Vec::new();
+        if rng.chance(15) {
+            // Not every number is a priority.
+            let priority = ExtensionValue::Integer(rng.below(12) as i32);
+            extensions.push(("priority".to_owned(), priority));
+        }
         EventParts {
             ty: type_name(rng.below(TYPES)),
             subject,
             data: rng.chance(90).then(|| vec![b'd'; len].into()),
+            extensions,
             ..EventParts::default()
         }
     }
