@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 const TARGET: &str = "wasm32-wasip2";
 /// Everything under `functions/` and `tests/guests/`.
-pub(crate) const PACKAGES: [&str; 11] = [
+pub(crate) const PACKAGES: [&str; 12] = [
     "bench",
     "connect",
     "counter",
@@ -16,6 +16,7 @@ pub(crate) const PACKAGES: [&str; 11] = [
     "panic-in-describe",
     "payments",
     "relay",
+    "script",
     "stock",
     "user-registration",
 ];

@@ -26,5 +26,7 @@ mod post;
 mod retry;
 mod ring;
 mod samples;
+mod serial;
+mod state;
 mod tidy;
 mod waiting;
