@@ -29,4 +29,5 @@ mod samples;
 mod serial;
 mod state;
 mod tidy;
+mod time;
 mod waiting;

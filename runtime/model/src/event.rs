@@ -124,11 +124,17 @@ impl Event {
 
     /// In the order in which they were given.
     pub fn extensions(&self) -> impl Iterator<Item = (&str, ExtensionValue)> {
-        Extensions { rest: self.field(Field::Extensions) }
+        self.raw_extensions().map(|(name, kind, text)| (name, ExtensionValue::of(kind, text)))
     }
 
     pub fn extension(&self, name: &str) -> Option<ExtensionValue> {
-        self.extensions().find(|(n, _)| *n == name).map(|(_, value)| value)
+        let found = self.raw_extensions().find(|(n, ..)| *n == name);
+        found.map(|(_, kind, text)| ExtensionValue::of(kind, text))
+    }
+
+    /// The same without making values of them: the name, the kind, the text.
+    pub(crate) fn raw_extensions(&self) -> impl Iterator<Item = (&str, u8, &str)> {
+        Extensions { rest: self.field(Field::Extensions) }
     }
 
     /// Whether the payload is JSON by its media type. An event without one is JSON, as the
@@ -204,26 +210,37 @@ impl<'a> Extensions<'a> {
 }
 
 impl<'a> Iterator for Extensions<'a> {
-    type Item = (&'a str, ExtensionValue);
+    /// The name, the kind of value, and the value's text.
+    type Item = (&'a str, u8, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (&[name_len, kind, a, b, c, d], rest) = self.rest.split_first_chunk::<6>()?;
         let value_len = u32::from_le_bytes([a, b, c, d]) as usize;
         let (name, rest) = rest.split_at_checked(usize::from(name_len))?;
         let (value, rest) = rest.split_at_checked(value_len)?;
+        let (name, value) = (std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?);
+        if kind == ExtensionValue::INTEGER {
+            value.parse::<i32>().ok()?;
+        }
         self.rest = rest;
-        let name = std::str::from_utf8(name).ok()?;
-        let value = std::str::from_utf8(value).ok()?;
-        let value = match kind {
-            0 => ExtensionValue::Boolean(value == "true"),
-            1 => ExtensionValue::Integer(value.parse().ok()?),
-            _ => ExtensionValue::Text(value.into()),
-        };
-        Some((name, value))
+        Some((name, kind, value))
     }
 }
 
 impl ExtensionValue {
+    const BOOLEAN: u8 = 0;
+    const INTEGER: u8 = 1;
+    const TEXT: u8 = 2;
+
+    fn of(kind: u8, text: &str) -> Self {
+        match kind {
+            Self::BOOLEAN => Self::Boolean(text == "true"),
+            // Checked to be a number when the buffer was taken in.
+            Self::INTEGER => Self::Integer(text.parse().unwrap_or_default()),
+            _ => Self::Text(text.into()),
+        }
+    }
+
     /// The canonical string of the CloudEvents type system.
     pub fn to_text(&self) -> String {
         match self {
@@ -235,9 +252,9 @@ impl ExtensionValue {
 
     fn kind(&self) -> u8 {
         match self {
-            Self::Boolean(_) => 0,
-            Self::Integer(_) => 1,
-            Self::Text(_) => 2,
+            Self::Boolean(_) => Self::BOOLEAN,
+            Self::Integer(_) => Self::INTEGER,
+            Self::Text(_) => Self::TEXT,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! host's own. Knows nothing of how an event is encoded.
 
 use crate::event::{EventParts, ExtensionValue};
+use crate::event_times;
 use crate::time::Timestamp;
 
 /// What is wrong with an event: the attribute, and the rule that it breaks.
@@ -60,6 +61,7 @@ impl EventParts {
             if let ExtensionValue::Text(text) = value {
                 attribute(name, text)?;
             }
+            event_times::check(name, value)?;
         }
         Ok(())
     }
@@ -113,7 +115,7 @@ fn is_forbidden(c: char) -> bool {
     c.is_control() || (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe
 }
 
-fn invalid(attribute: &str, rule: &'static str) -> InvalidEvent {
+pub(crate) fn invalid(attribute: &str, rule: &'static str) -> InvalidEvent {
     InvalidEvent { attribute: attribute.chars().take(64).collect(), rule }
 }
 

@@ -7,6 +7,7 @@ mod delivery;
 mod effects;
 mod event;
 mod event_check;
+mod event_times;
 mod ids;
 mod limits;
 mod manifest;
@@ -22,6 +23,7 @@ pub use effects::{
 };
 pub use event::{Event, EventParts, ExtensionValue, is_json_media_type};
 pub use event_check::InvalidEvent;
+pub use event_times::Timing;
 pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};

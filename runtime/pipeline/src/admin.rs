@@ -48,11 +48,12 @@ impl Core {
             Some(cursor) => Some(cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))?),
             None => None,
         };
+        let now = self.clock.now();
         let inner = self.lock();
         let mut found: Vec<DeliveryId> = inner.select(query, after.as_ref());
         let more = found.len() > query.limit;
         found.truncate(query.limit);
-        let deliveries: Vec<_> = inner.describe_all(&found);
+        let deliveries: Vec<_> = inner.describe_all(&found, now);
         let cursor = deliveries.last().filter(|_| more).map(|info| info.id.to_string());
         Ok(DeliveryPage { deliveries, cursor })
     }

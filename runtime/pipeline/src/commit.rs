@@ -65,7 +65,7 @@ impl Core {
         let number = lease.attempt();
         let bits = lease.entry.seq.get() ^ (u64::from(number) << 48) ^ self.clock.now().ms() << 20;
         let policy = &lease.revision.manifest.retry;
-        let result = result.and_then(|effects| self.check_hops(&lease, effects));
+        let result = result.and_then(|effects| self.check_emits(&lease, effects));
         let age = self.clock.now().since(lease.entry.place().0);
         match settle(policy, (number, age), result, Jitter::from_bits(bits)) {
             Settlement::Commit(effects) => self.commit(lease, attempt, effects),
@@ -79,10 +79,17 @@ impl Core {
         }
     }
 
-    fn check_hops(&self, lease: &Lease, effects: Effects) -> Result<Effects, AttemptError> {
+    /// What the sandbox can't know: how far the events have come, and what time it is.
+    fn check_emits(&self, lease: &Lease, effects: Effects) -> Result<Effects, AttemptError> {
         let max = self.limits.hops_max;
         if !effects.emits.is_empty() && lease.entry.hops.0 >= max {
             return Err(AttemptError::Hops { max });
+        }
+        for emit in &effects.emits {
+            let timing = emit.parts.timing();
+            if timing.not_before.is_some() {
+                timing.check(self.clock.now())?;
+            }
         }
         Ok(effects)
     }
@@ -348,7 +355,7 @@ impl Core {
         let hops = Hops(lease.entry.hops.0.saturating_add(1));
         let accept = |emit: &Emit| {
             let due = emit.delay_ms.map(|ms| at.plus(Duration::from_millis(ms)));
-            let deliveries = table.route(&emit.event, due);
+            let deliveries = table.route(&emit.event, at, due);
             Accepted { event: emit.event.clone(), hops, dedup: emit.mark, deliveries }
         };
         emits.iter().map(accept).collect()

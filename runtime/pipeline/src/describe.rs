@@ -1,7 +1,7 @@
 //! What a delivery is said to be, and why it is where it is. Changes nothing.
 
 use triphammer_journal::RowStatus;
-use triphammer_model::DeliveryId;
+use triphammer_model::{DeliveryId, Timestamp};
 
 use crate::core::Inner;
 use crate::entry::{DeadLetter, Entry};
@@ -9,10 +9,10 @@ use crate::info::{DeliveryInfo, Status};
 use crate::slab::Slot;
 
 impl Inner {
-    pub(crate) fn describe_all(&self, ids: &[DeliveryId]) -> Vec<DeliveryInfo> {
+    pub(crate) fn describe_all(&self, ids: &[DeliveryId], now: Timestamp) -> Vec<DeliveryInfo> {
         let slots = self.slots(ids);
         let describe = |id: &DeliveryId| match slots.get(id) {
-            Some(slot) => Some(self.describe(*slot)),
+            Some(slot) => Some(self.describe(*slot, now)),
             None => {
                 let function = self.queue.find(&id.function)?;
                 Some(self.describe_dead(self.queue.function(function).dead.get(id.seq)?))
@@ -41,7 +41,7 @@ impl Inner {
     }
 
     /// An open delivery as it stands, and why.
-    pub(crate) fn describe(&self, slot: Slot) -> DeliveryInfo {
+    pub(crate) fn describe(&self, slot: Slot, now: Timestamp) -> DeliveryInfo {
         let entry = self.queue.entry(slot);
         let function = self.queue.function(entry.function);
         let status = self.queue.status(slot);
@@ -53,7 +53,12 @@ impl Inner {
             attempts: entry.attempts,
             accepted: entry.accepted,
             due,
-            reason: self.reason(slot, entry, status),
+            reason: match entry.expires() {
+                Some(expires) if expires <= now && status != Status::Running => {
+                    "expired, given up at its turn".into()
+                }
+                _ => self.reason(slot, entry, status),
+            },
             error: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use triphammer_journal::AppendError;
-use triphammer_model::{FunctionName, InvalidManifest, RevisionId, Seq};
+use triphammer_model::{FunctionName, InvalidEvent, InvalidManifest, RevisionId, Seq};
 use triphammer_sandbox::ModuleError;
 
 /// Why events were not taken in. None of the batch was.
@@ -15,6 +15,12 @@ pub enum AcceptError {
     /// Of a post: an idempotency key names one event.
     #[error("the idempotency key `{key}` was used for another event, {seq}")]
     KeyReused { key: String, seq: Seq },
+    #[error("{source}")]
+    Invalid {
+        /// Of the event in its batch, counted from 0; none for one alone.
+        index: Option<usize>,
+        source: InvalidEvent,
+    },
     #[error("more is waiting for the disk than may be held in memory")]
     Busy { retry_after: Duration },
     #[error("the disk is nearly full: no events are taken in until there is room again")]
@@ -30,6 +36,7 @@ impl AcceptError {
         match self {
             Self::TooLarge { .. } => "event.too_large",
             Self::KeyReused { .. } => "event.key_reused",
+            Self::Invalid { .. } => "event.malformed",
             Self::Busy { .. } => "journal.behind",
             Self::Disk { .. } => "journal.disk_full",
             Self::Stopped => "host.stopping",

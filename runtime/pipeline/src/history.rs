@@ -71,6 +71,7 @@ impl Core {
 
     /// Deliveries that are not settled: their state now, and why.
     fn add_present(&self, story: &mut Story) {
+        let now = self.clock.now();
         let inner = self.lock();
         for delivery in &mut story.deliveries {
             let id = &delivery.info.id;
@@ -92,7 +93,7 @@ impl Core {
                 .find(|(_, entry)| entry.seq == id.seq && entry.function == function)
                 .map(|(slot, _)| slot);
             if let Some(slot) = slot {
-                delivery.info = inner.describe(slot);
+                delivery.info = inner.describe(slot, now);
             }
         }
     }

@@ -60,15 +60,10 @@ impl Core {
         events: &[Event],
         news: Option<&Watch>,
     ) -> Result<Vec<Receipt>, AcceptError> {
-        for event in events {
-            let len = event.as_bytes().len();
-            if len > self.event_bytes_max {
-                return Err(AcceptError::TooLarge { len, max: self.event_bytes_max });
-            }
-        }
         if events.is_empty() {
             return Ok(Vec::new());
         }
+        self.check(events)?;
         let mut batch = self.batch(entrance, events);
         let (first, raised, record) = loop {
             let table = self.routes();
@@ -91,6 +86,22 @@ impl Core {
             return Err(AcceptError::KeyReused { key: other.id.clone(), seq: other.seq });
         }
         Ok(receipts)
+    }
+
+    fn check(&self, events: &[Event]) -> Result<(), AcceptError> {
+        for (index, event) in events.iter().enumerate() {
+            let len = event.as_bytes().len();
+            if len > self.event_bytes_max {
+                return Err(AcceptError::TooLarge { len, max: self.event_bytes_max });
+            }
+            let timing = event.timing();
+            if timing.not_before.is_some() {
+                let index = (events.len() > 1).then_some(index);
+                let checked = timing.check(self.clock.now());
+                checked.map_err(|source| AcceptError::Invalid { index, source })?;
+            }
+        }
+        Ok(())
     }
 
     fn batch<'a>(&self, entrance: &'a Entrance, events: &'a [Event]) -> Batch<'a> {
@@ -199,7 +210,7 @@ impl Batch<'_> {
                 event: event.clone(),
                 hops: Hops(0),
                 dedup: Some(*mark),
-                deliveries: table.route(event, None),
+                deliveries: table.route(event, at, None),
             })
             .collect();
         Record::Accept(Accept { at, entrance: self.entrance.clone(), events })

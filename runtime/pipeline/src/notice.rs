@@ -96,7 +96,7 @@ impl Core {
         }
         // Its parts are the host's own; a subject that is too long can't be, for names are short.
         let event = Event::new(&parts).ok()?;
-        let deliveries = self.routes().route(&event, None);
+        let deliveries = self.routes().route(&event, notice.at, None);
         Some(Accepted { event, hops: notice.hops, dedup: None, deliveries })
     }
 

@@ -47,8 +47,14 @@ impl RouteTable {
         }
     }
 
-    /// A delivery for each function that asks for the event, in the order of their names.
-    pub(crate) fn route(&self, event: &Event, due: Option<Timestamp>) -> Vec<NewDelivery> {
+    /// A delivery for each function that asks for an event accepted at `at`, in the order of their
+    /// names: not before `due`, nor before what the event says itself.
+    pub(crate) fn route(
+        &self,
+        event: &Event,
+        at: Timestamp,
+        due: Option<Timestamp>,
+    ) -> Vec<NewDelivery> {
         let ty = event.ty();
         let exact = self.exact.get(ty).into_iter().flatten();
         let wild = self.wild.iter().filter(|(pattern, _)| pattern.matches(ty)).map(|(_, r)| r);
@@ -57,15 +63,24 @@ impl RouteTable {
             routes.sort_by(|a, b| a.function.cmp(&b.function));
             routes.dedup_by(|a, b| a.function == b.function);
         }
-        routes.into_iter().map(|route| deliver(route, event, due)).collect()
+        if routes.is_empty() {
+            return Vec::new();
+        }
+        let timing = event.timing();
+        let times = (timing.due(at).max(due), timing.expires);
+        routes.into_iter().map(|route| deliver(route, event, times)).collect()
     }
 }
 
-fn deliver(route: &Route, event: &Event, due: Option<Timestamp>) -> NewDelivery {
+fn deliver(
+    route: &Route,
+    event: &Event,
+    (due, expires): (Option<Timestamp>, Option<Timestamp>),
+) -> NewDelivery {
     let function = route.function.clone();
     let priority = find_priority(event).unwrap_or(route.priority);
     match route.key.as_ref().map(|source| find_key(source, event)).transpose() {
-        Ok(key) => NewDelivery { due, priority, ..NewDelivery::new(function, key) },
+        Ok(key) => NewDelivery { due, expires, priority, ..NewDelivery::new(function, key) },
         Err(message) => {
             let dead = Some(ErrorInfo { code: "route.key_missing".into(), message });
             NewDelivery { dead, priority, ..NewDelivery::new(function, None) }
@@ -132,6 +147,8 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp(1000);
+
     fn event(ty: &str, data: &'static str) -> Event {
         Event::new(&EventParts {
             id: "1".into(),
@@ -156,13 +173,27 @@ mod tests {
         let of = |value| {
             let mut parts = event("t", "{}").to_parts();
             parts.extensions.push(("priority".into(), value));
-            table.route(&Event::new(&parts).unwrap(), None)[0].priority.get()
+            table.route(&Event::new(&parts).unwrap(), NOW, None)[0].priority.get()
         };
         assert_eq!(of(ExtensionValue::Integer(9)), 9);
         assert_eq!(of(ExtensionValue::Text("0".into())), 0);
         for other in [ExtensionValue::Integer(10), ExtensionValue::Text("high".into())] {
             assert_eq!(of(other), 3);
         }
+    }
+
+    #[test]
+    fn an_event_s_own_times_are_those_of_its_deliveries() {
+        let mut parts = event("t", "{}").to_parts();
+        let text = |text: &str| ExtensionValue::Text(text.into());
+        parts.extensions.push(("delay".into(), text("4s")));
+        parts.extensions.push(("expirytime".into(), text("1970-01-01T00:00:09Z")));
+        let event = Event::new(&parts).unwrap();
+        let routed = |due| table(&[("f", "t")]).route(&event, NOW, due).remove(0);
+        assert_eq!(routed(None).due, Some(Timestamp(5000)));
+        assert_eq!(routed(Some(Timestamp(2000))).due, Some(Timestamp(5000)));
+        assert_eq!(routed(Some(Timestamp(7000))).due, Some(Timestamp(7000)));
+        assert_eq!(routed(None).expires, Some(Timestamp(9000)));
     }
 
     fn table(patterns: &[(&str, &str)]) -> RouteTable {
@@ -182,7 +213,7 @@ mod tests {
     #[test]
     fn each_function_gets_an_event_once() {
         let table = table(&[("b", "order.*"), ("a", "**"), ("b", "order.created"), ("c", "x")]);
-        let found = table.route(&event("order.created", "{}"), None);
+        let found = table.route(&event("order.created", "{}"), NOW, None);
         let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
     }
@@ -208,7 +239,7 @@ mod tests {
         let mut table = RouteTable::new(1);
         let key = KeySource::Extension("tenant".into());
         table.add(&"f".parse().unwrap(), &manifest("t", Some(key)));
-        let found = table.route(&event("t", "{}"), None);
+        let found = table.route(&event("t", "{}"), NOW, None);
         assert_eq!(found[0].dead.as_ref().unwrap().code, "route.key_missing");
     }
 }

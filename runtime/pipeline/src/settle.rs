@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use triphammer_model::{Effects, ErrorInfo, RetryPolicy};
+use triphammer_model::{Effects, ErrorInfo, InvalidEvent, RetryPolicy};
 use triphammer_sandbox::{Fault, InvokeError};
 
 /// Why an attempt failed: in the sandbox, or by a rule of the ring.
@@ -14,6 +14,8 @@ pub(crate) enum AttemptError {
     Hops { max: u16 },
     #[error("all state of a function together may take at most {max} bytes")]
     State { max: u64 },
+    #[error("an emitted event can't be taken in: {0}")]
+    Emit(#[from] InvalidEvent),
     #[error("{starts} attempts were begun that ended with the host: it may be what ended it")]
     Crashed { starts: u8 },
 }
@@ -25,6 +27,7 @@ impl AttemptError {
             Self::Invoke(error) => error.code(),
             Self::Hops { .. } => "limit.hops",
             Self::State { .. } => "limit.function_state",
+            Self::Emit(_) => "event.malformed",
             Self::Crashed { .. } => "invoke.crashed",
         }
     }
@@ -34,7 +37,7 @@ impl AttemptError {
             Self::Invoke(error) => error.fault(),
             // There may be room again: what has expired or is deleted makes some.
             Self::State { .. } => Fault::Guest,
-            Self::Hops { .. } | Self::Crashed { .. } => Fault::Final,
+            Self::Hops { .. } | Self::Emit(_) | Self::Crashed { .. } => Fault::Final,
         }
     }
 

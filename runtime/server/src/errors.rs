@@ -37,6 +37,7 @@ impl From<AcceptError> for Problem {
         let (status, wait) = match &error {
             AcceptError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, None),
             AcceptError::KeyReused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            AcceptError::Invalid { .. } => (StatusCode::BAD_REQUEST, None),
             AcceptError::Disk { retry_after } | AcceptError::Busy { retry_after } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after))
             }
@@ -46,7 +47,13 @@ impl From<AcceptError> for Problem {
             }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, None),
         };
-        let problem = Self::new(status, error.code(), chain(&error));
+        let mut problem = Self::new(status, error.code(), chain(&error));
+        if let AcceptError::Invalid { index, source } = &error {
+            problem = problem.text_member("attribute", &source.attribute);
+            if let Some(index) = index {
+                problem = problem.number_member("index", *index as u64);
+            }
+        }
         match wait {
             Some(wait) => problem.retry_after(wait),
             None => problem,

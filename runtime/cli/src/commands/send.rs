@@ -35,6 +35,12 @@ pub(crate) struct Args {
     /// An extension attribute
     #[arg(long = "ext", value_name = "NAME=VALUE", value_parser = outgoing::pair)]
     extensions: Vec<(String, String)>,
+    /// Handle it no sooner than so long after it is accepted: 90s, 10m, 2d
+    #[arg(long, value_name = "DURATION", value_parser = delay)]
+    delay: Option<String>,
+    /// Handle it no sooner than this time, in RFC 3339: 2026-12-24T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    not_before: Option<String>,
     /// Wait until the events are settled, so many seconds at most, and show the results
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: Option<u64>,
@@ -96,16 +102,29 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
 
 fn event(args: &Args) -> Result<Outgoing, Error> {
     let payload = args.data.as_deref().map(|data| Payload::read(data, &args.content_type));
-    let extensions = args.extensions.iter();
+    let pairs = args.extensions.iter().map(|(name, value)| (name.as_str(), value));
+    let times = [("delay", &args.delay), ("notbefore", &args.not_before)];
+    let times = times.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     Ok(Outgoing {
         id: args.id.clone().unwrap_or_else(clock::unique_id),
         source: args.source.clone(),
         ty: args.ty.clone(),
         subject: args.subject.clone(),
-        extensions: extensions.map(|(name, value)| (name.clone(), json!(value))).collect(),
+        extensions: pairs.chain(times).map(|(name, text)| (name.into(), json!(text))).collect(),
         payload: payload.transpose()?,
         ..Outgoing::default()
     })
+}
+
+/// Checked here, so that a slip of the pen is told before anything is sent.
+fn delay(text: &str) -> Result<String, String> {
+    let checked = triphammer_model::parse_duration(text).map_err(|error| error.to_string());
+    checked.map(|_| text.to_owned())
+}
+
+fn time(text: &str) -> Result<String, String> {
+    let time = triphammer_model::Timestamp::parse_rfc3339(text);
+    time.map(|_| text.to_owned()).ok_or_else(|| "write it as 2026-12-24T18:00:00Z".to_owned())
 }
 
 fn numbered(event: &Outgoing, number: u64, args: &Args) -> Outgoing {
