@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use triphammer_model::{Event, EventParts};
-use triphammer_pipeline::{Deploy, Entrance, Options, Pipeline};
+use triphammer_pipeline::{Deploy, Entrance, Options, Pipeline, Share};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -54,7 +54,7 @@ fn run() -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     let wasm = Bytes::from(std::fs::read(component)?);
-    let deploy = Deploy { wasm, manifest: None, config: None, activate: true, weight: None };
+    let deploy = Deploy { wasm, manifest: None, config: None, activate: true, share: Share::All };
     runtime.block_on(pipeline.deploy(Some("bench".parse()?), deploy))?;
     runtime.block_on(send(&pipeline, &load))?;
     running.shutdown(Duration::from_secs(10));

@@ -177,7 +177,6 @@ fn headers_and_names_of_a_deploy_are_checked() {
     for name in ["F", "a_b", "%20", &"x".repeat(64)] {
         host.send(put(name, "", wasm())).problem(400, "http.name");
     }
-    host.send(put("f", "?weight=10", wasm())).problem(400, "deploy.weight_unsupported");
     host.send(put("f", "?activate=maybe", wasm())).problem(400, "http.query");
     host.send(put("f", "?colour=red", wasm())).problem(400, "http.query");
     host.send(put("f", "?weight=100", wasm())).expect(201);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use triphammer_model::{Limits, Manifest};
 
 use crate::harness::{
@@ -126,7 +126,9 @@ fn the_readme_is_a_walk_that_ends_well() {
     }
     host.settled();
     assert_eq!(host.counts("welcome")["committed"], 3);
-    assert_eq!(host.function("welcome")["revisions"].as_array().unwrap().len(), 1);
+    let welcome = host.function("welcome");
+    assert_eq!((&welcome["active"], &welcome["previous"]), (&json!("r1"), &json!("r2")));
+    assert_eq!(welcome["canaryEnded"]["reason"], "promoted");
     assert_eq!(host.events("email.requested").len(), 2, "both or neither, and once for each");
 }
 

@@ -10,6 +10,7 @@
 mod harness;
 
 mod accept;
+mod canary;
 mod checker;
 mod cli;
 mod crash;

@@ -182,9 +182,9 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 16] = [
-    "config", "delivery", "deploy", "event", "function", "host", "http", "invoke", "journal",
-    "limit", "manifest", "module", "query", "route", "sandbox", "state",
+const FAMILIES: [&str; 17] = [
+    "canary", "config", "delivery", "deploy", "event", "function", "host", "http", "invoke",
+    "journal", "limit", "manifest", "module", "query", "route", "sandbox", "state",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -9,7 +9,7 @@ use triphammer_journal::{
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
 use crate::core::{Core, Inner};
-use crate::deploy::Deployer;
+use crate::deploy::{Change, Deployer};
 use crate::entry::{DeadLetter, Entry};
 use crate::error::{AcceptError, ChangeError, QueryError};
 use crate::give_up::BATCH_MAX;
@@ -200,6 +200,8 @@ impl Inner {
             active: function.definition.active,
             previous: function.definition.previous,
             paused: function.paused(),
+            canary: function.canary_info(),
+            canary_ended: function.canary_ended(),
             revisions: function.revision_infos(),
             counts: counts.unwrap_or_default(),
             state: StateUsage::default(),
@@ -296,7 +298,7 @@ impl Core {
                 return Err(ChangeError::Waiting { function: name.clone(), waiting: open });
             }
             let gone = Definition { revision_last, deleted: true, ..Definition::default() };
-            let mut last = self.define_in(&mut inner, name, gone, None)?;
+            let mut last = self.define_in(&mut inner, name, gone, Change::default())?;
             let query = DeliveryQuery {
                 function: Some(name.clone()),
                 limit: usize::MAX - 1,

@@ -96,7 +96,7 @@ pub(crate) fn boot(
     let blobs = Blobs::new(&disk);
     forget_unused(&blobs, definitions.values())?;
     let functions: Functions =
-        definitions.into_iter().map(|(name, def)| (name, Function::new(def, None))).collect();
+        definitions.into_iter().map(|(name, def)| (name, Function::new(def))).collect();
     let table = routes(&functions, 1, &options.limits);
     let core = Core::new(Parts {
         inner: Inner {

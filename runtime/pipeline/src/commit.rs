@@ -161,8 +161,10 @@ impl Core {
         inner.queue.finish(lease.slot);
         inner.queue.function_mut(lease.function).counts.committed += 1;
         inner.totals.committed += 1;
+        let mut verdict = None;
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
+            verdict = function.count(&lease.revision, attempt.started, false);
         }
         let (offset, emitted) = record.events();
         inner.waiters.follow(&settle.id, nth(seq, offset as usize), emitted);
@@ -179,6 +181,9 @@ impl Core {
         inner.waiters.tell(lease.entry.seq, || {
             news(lease, seq, Status::Committed, settle.attempt, reply.clone(), None)
         });
+        if let Some(verdict) = verdict {
+            self.roll_back_in(inner, &lease.revision.function, &verdict);
+        }
     }
 
     fn fail(&self, lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
@@ -212,6 +217,9 @@ impl Core {
                 inner.queue.finish_dead(lease.slot, letter);
                 inner.admit_all(&record, (seq, location), at);
             }
+        }
+        if failure.counted {
+            self.count_failure(&mut inner, &lease.revision, attempt.started);
         }
         self.raise(&mut inner);
         self.wake(inner, due_before);

@@ -80,6 +80,7 @@ pub(crate) struct Totals {
     pub(crate) retried: u64,
     pub(crate) dead: u64,
     pub(crate) dropped: u64,
+    pub(crate) rolledback: u64,
 }
 
 /// What the pipeline is made of once it has recovered.
@@ -109,6 +110,8 @@ pub(crate) struct Lease {
     pub(crate) revision: Arc<Revision>,
     /// A copy of the delivery as it was when it was leased.
     pub(crate) entry: Entry,
+    /// Others that write the same state may run beside it, so what it reads is validated.
+    pub(crate) validated: bool,
     /// How often what its attempts read has changed before they could settle.
     pub(crate) conflicts: u32,
 }
@@ -191,11 +194,14 @@ impl Core {
         entry.payload.memory = event;
         let function = entry.function;
         let name = inner.queue.function(function).name.clone();
-        let active = inner.functions.get(&name).and_then(|f| f.active.clone());
-        let Some(revision) = active else {
+        let function_now = inner.functions.get(&name);
+        let serving = function_now.and_then(|f| f.revision_for(entry.key.as_ref(), entry.seq));
+        let Some(revision) = serving.cloned() else {
             unreachable!("only a function with an active revision is runnable")
         };
-        let lease = Lease { slot, function, revision, entry, conflicts: 0 };
+        let queue = inner.queue.function(function);
+        let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
+        let lease = Lease { slot, function, revision, entry, validated, conflicts: 0 };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
             let (attempt, at) = (lease.attempt(), self.clock.now());

@@ -7,15 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use triphammer_journal::{Blobs, Body, Definition, Pause, Record, RevisionDef};
+use triphammer_journal::{Accepted, Blobs, Body, Definition, Pause, Record, RevisionDef};
 use triphammer_model::{FunctionName, Limits, Manifest, RevisionId, Timestamp};
 use triphammer_sandbox::{Module, Prepared, Sandbox};
 
+use crate::canary::{InvalidShare, Share};
 use crate::core::{Core, Inner};
 use crate::error::{AcceptError, ChangeError, DeployError};
 use crate::feed::FeedItem;
 use crate::info::{Deploy, Deployed};
 use crate::registry::{Function, Revision, find_revision, routes};
+use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
 
 /// Makes the changes of operators, one at a time.
 pub(crate) struct Deployer {
@@ -26,10 +28,25 @@ pub(crate) struct Deployer {
     pub(crate) changes: tokio::sync::Mutex<()>,
 }
 
-/// Revisions that a function keeps, the active one apart. The oldest go first.
+/// Revisions that a function keeps, those that serve among them. The oldest go first.
 const REVISIONS_MAX: usize = 100;
 const CONFIG_ENTRIES_MAX: usize = 256;
 const CONFIG_BYTES_MAX: usize = 64 << 10;
+
+/// What a new definition brings with it.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    /// A revision that did not serve before.
+    pub(crate) loaded: Option<Arc<Revision>>,
+    /// The host's events about it.
+    pub(crate) raised: Vec<Accepted>,
+}
+
+impl Change {
+    fn of(loaded: Option<Arc<Revision>>) -> Self {
+        Self { loaded, raised: Vec::new() }
+    }
+}
 
 /// A module that has passed every check.
 struct Checked {
@@ -46,22 +63,22 @@ impl Deployer {
         name: Option<FunctionName>,
         deploy: Deploy,
     ) -> Result<Deployed, DeployError> {
-        if let Some(weight) = deploy.weight.filter(|weight| *weight != 100) {
-            return Err(DeployError::Weight(weight));
+        if !deploy.activate && deploy.share != Share::All {
+            return Err(InvalidShare::NotActivated.into());
         }
         let prepared = self.sandbox.prepare(deploy.wasm.clone()).await?;
         let manifest = read_manifest(&deploy, &prepared, &self.core.limits)?;
         let name = name.or_else(|| manifest.name.clone()).ok_or(DeployError::NoName)?;
         let _alone = self.changes.lock().await;
-        let definition = self.definition(&name).unwrap_or_default();
+        let before = self.definition(&name).unwrap_or_default();
         let config = match deploy.config {
             Some(config) => check_config(config)?,
-            None => active_config(&definition),
+            None => active_config(&before),
         };
         let len = deploy.wasm.len() as u64;
         let checked = Checked { name, prepared, manifest, config, len };
         self.store(deploy.wasm).await?;
-        self.change(checked, definition, deploy.activate).await
+        self.change(checked, before, deploy.activate.then_some(deploy.share)).await
     }
 
     async fn store(&self, wasm: Bytes) -> Result<(), ChangeError> {
@@ -80,58 +97,59 @@ impl Deployer {
     async fn change(
         &self,
         checked: Checked,
-        mut definition: Definition,
-        activate: bool,
+        before: Definition,
+        share: Option<Share>,
     ) -> Result<Deployed, DeployError> {
+        let mut definition = before.clone();
         let Checked { name, prepared, manifest, config, len } = checked;
         let text = manifest.to_json().to_string();
         let same = |def: &&RevisionDef| {
             def.digest == prepared.digest && def.config == config && def.manifest == text
         };
         let known = definition.revisions.iter().find(same).map(|def| def.id);
+        let at = self.core.clock.now();
         let id = match known {
             Some(id) => id,
             None => {
-                let created = self.core.clock.now();
                 let def = |id| RevisionDef {
                     id,
                     digest: prepared.digest,
                     component_len: len,
                     manifest: text.clone(),
                     config: config.clone(),
-                    created,
+                    created: at,
                 };
                 add_revision(&mut definition, def)
             }
         };
         definition.deleted = false;
-        let active = activate || definition.active == Some(id);
-        if active && definition.active != Some(id) {
-            definition.previous = definition.active;
-            definition.active = Some(id);
+        if let Some(share) = share {
+            let candidate = Candidate { function: &name, id, manifest: &manifest, at };
+            give(&mut definition, &candidate, share, &self.core.limits)?;
         }
-        // A revision that is only kept ready changes nothing of what serves.
-        let serving = if active {
-            Some(Arc::new(Revision {
-                function: name.clone(),
-                id,
-                manifest: manifest.clone(),
-                config: Arc::new(config.clone()),
-                module: Some(prepared.module.clone()),
-            }))
-        } else {
-            self.core.lock().functions.get(&name).and_then(|f| f.active.clone())
-        };
-        let unchanged = self.definition(&name).is_some_and(|before| before == definition);
-        if !unchanged || active && self.is_broken(&name) {
-            self.core.define(&name, definition, serving).await?;
+        let active = definition.active == Some(id);
+        let canary = definition.canary.is_some_and(|canary| canary.revision == id);
+        let mut warnings = manifest.warnings();
+        if canary {
+            warnings.extend(canary_warning(&definition, &manifest, &self.core.limits));
         }
-        let warnings = manifest.warnings();
+        // One that is only kept ready is not among those that serve.
+        let revision = Arc::new(Revision {
+            function: name.clone(),
+            id,
+            manifest: manifest.clone(),
+            config: Arc::new(config),
+            module: Some(prepared.module),
+        });
+        if definition != before || active && self.is_broken(&name) {
+            self.core.define(&name, &before, definition, Some(revision)).await?;
+        }
         Ok(Deployed {
             name,
             revision: id,
             digest: prepared.digest,
             active,
+            canary,
             created: known.is_none(),
             manifest,
             warnings,
@@ -139,32 +157,55 @@ impl Deployer {
         })
     }
 
-    /// Makes another revision the active one.
+    /// Gives another revision all of the function's work, or a share of it.
     pub(crate) async fn activate(
         &self,
         name: &FunctionName,
-        choose: impl FnOnce(&Definition) -> Option<RevisionId>,
+        id: RevisionId,
+        share: Share,
     ) -> Result<(), ChangeError> {
         let _alone = self.changes.lock().await;
-        let mut definition =
-            self.definition(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
-        let id = choose(&definition).ok_or_else(|| ChangeError::NoPrevious(name.clone()))?;
+        self.activate_alone(name, self.existing(name)?, id, share).await
+    }
+
+    /// Ends the canary; without one, makes the revision active that was before.
+    pub(crate) async fn rollback(&self, name: &FunctionName) -> Result<(), ChangeError> {
+        let _alone = self.changes.lock().await;
+        let before = self.existing(name)?;
+        if before.canary.is_some() {
+            let mut definition = before.clone();
+            let reason = "rolled back by an operator".to_owned();
+            end_canary(&mut definition, self.core.clock.now(), reason);
+            return self.core.define(name, &before, definition, None).await;
+        }
+        let id = before.previous.ok_or_else(|| ChangeError::NoPrevious(name.clone()))?;
+        self.activate_alone(name, before, id, Share::All).await
+    }
+
+    /// `changes` is held.
+    async fn activate_alone(
+        &self,
+        name: &FunctionName,
+        before: Definition,
+        id: RevisionId,
+        share: Share,
+    ) -> Result<(), ChangeError> {
+        let mut definition = before.clone();
         let Some(def) = find_revision(&definition, id).cloned() else {
             return Err(ChangeError::NoRevision { function: name.clone(), revision: id });
         };
-        if definition.active == Some(id) && !self.is_broken(name) {
-            return Ok(());
-        }
         let revision = self.load(name, &def).await.map_err(|message| ChangeError::Load {
             function: name.clone(),
             revision: id,
             message,
         })?;
-        if definition.active != Some(id) {
-            definition.previous = definition.active;
-            definition.active = Some(id);
+        let at = self.core.clock.now();
+        let candidate = Candidate { function: name, id, manifest: &revision.manifest, at };
+        give(&mut definition, &candidate, share, &self.core.limits)?;
+        if definition == before && !self.is_broken(name) {
+            return Ok(());
         }
-        self.core.define(name, definition, Some(revision)).await
+        self.core.define(name, &before, definition, Some(revision)).await
     }
 
     /// Loads a revision from its stored module.
@@ -197,20 +238,23 @@ impl Deployer {
         reason: Option<String>,
     ) -> Result<(), ChangeError> {
         let _alone = self.changes.lock().await;
-        let mut definition =
-            self.definition(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
+        let before = self.existing(name)?;
+        let mut definition = before.clone();
         if definition.paused.is_some() == reason.is_some() {
             return Ok(());
         }
         let at = self.core.clock.now();
         definition.paused = reason.map(|reason| Pause { at, reason });
-        let active = self.core.lock().functions.get(name).and_then(|f| f.active.clone());
-        self.core.define(name, definition, active).await
+        self.core.define(name, &before, definition, None).await
     }
 
     /// It has an active revision, which could not be loaded.
     fn is_broken(&self, name: &FunctionName) -> bool {
         self.core.lock().functions.get(name).is_some_and(|function| function.broken.is_some())
+    }
+
+    fn existing(&self, name: &FunctionName) -> Result<Definition, ChangeError> {
+        self.definition(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))
     }
 
     fn definition(&self, name: &FunctionName) -> Option<Definition> {
@@ -219,19 +263,25 @@ impl Deployer {
 }
 
 impl Core {
-    /// Records a definition and makes it true. A deploy that would change the ordering key under
-    /// deliveries that wait is refused here, where none can come in between.
+    /// Records what an operator has made of the definition `before`, and makes it true. `loaded` is
+    /// the revision that it brings in. A deploy that would change the ordering key under deliveries
+    /// that wait is refused here, where none can come in between.
     pub(crate) async fn define(
         &self,
         name: &FunctionName,
-        definition: Definition,
-        active: Option<Arc<Revision>>,
+        before: &Definition,
+        mut definition: Definition,
+        loaded: Option<Arc<Revision>>,
     ) -> Result<(), ChangeError> {
         let last = {
             let mut inner = self.lock();
             let due_before = inner.queue.next_due();
-            self.check_key_change(&inner, name, active.as_deref())?;
-            let last = self.define_in(&mut inner, name, definition, active)?;
+            if let Some(current) = inner.functions.get(name) {
+                keep_host_changes(before, &mut definition, &current.definition);
+            }
+            let active = loaded.as_deref().filter(|new| definition.active == Some(new.id));
+            self.check_key_change(&inner, name, active)?;
+            let last = self.define_in(&mut inner, name, definition, Change::of(loaded))?;
             // Its dead letters may be kept for a shorter time than before.
             self.wake(inner, due_before);
             last
@@ -255,21 +305,23 @@ impl Core {
         Ok(())
     }
 
-    /// Appends the record of a definition and swaps what it changes, under the lock.
+    /// Appends the record of a definition and swaps what it changes, under the lock. What serves
+    /// already stays loaded.
     pub(crate) fn define_in(
         &self,
         inner: &mut Inner,
         name: &FunctionName,
         definition: Definition,
-        active: Option<Arc<Revision>>,
+        Change { loaded, raised }: Change,
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
-        let (definition_now, raised) = (definition.clone(), Vec::new());
-        let record = Record::Define { at, name: name.clone(), definition: definition_now, raised };
+        let recorded = definition.clone();
+        let record = Record::Define { at, name: name.clone(), definition: recorded, raised };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
-        self.swap(inner, name, definition, active);
+        self.swap(inner, name, definition, loaded);
         self.announce_deployed(inner, name, seq, at);
+        inner.admit_all(&record, (seq, location), at);
         Ok(seq)
     }
 
@@ -278,16 +330,9 @@ impl Core {
         inner: &mut Inner,
         name: &FunctionName,
         definition: Definition,
-        active: Option<Arc<Revision>>,
+        loaded: Option<Arc<Revision>>,
     ) {
-        let mut function = Function::new(definition, active);
-        if function.active.is_none() {
-            // A pause or a resume does not mend a revision that could not be loaded.
-            let before = inner.functions.get(name);
-            function.broken = before
-                .filter(|before| before.definition.active == function.definition.active)
-                .and_then(|before| before.broken.clone());
-        }
+        let function = Function::after(inner.functions.get(name), definition, loaded);
         let rules = function.rules();
         inner.functions.insert(name.clone(), function);
         let id = inner.queue.function_id(name);
@@ -304,10 +349,11 @@ impl Core {
         seq: triphammer_model::Seq,
         at: Timestamp,
     ) {
-        let active = inner.functions.get(name).and_then(|f| f.definition.active);
-        if let Some(revision) = active {
+        let Some(function) = inner.functions.get(name) else { return };
+        let canary = function.definition.canary.map(|canary| (canary.revision, canary.weight));
+        if let Some(revision) = function.definition.active {
             let function = name.clone();
-            inner.feed.push(seq.get(), || FeedItem::Deployed { function, revision, at });
+            inner.feed.push(seq.get(), || FeedItem::Deployed { function, revision, canary, at });
             self.news.notify_one();
         }
     }
@@ -315,11 +361,11 @@ impl Core {
     /// Pauses a function on the host's own decision.
     pub(crate) fn pause_in(&self, inner: &mut Inner, name: &FunctionName, reason: String) {
         let Some(function) = inner.functions.get(name) else { return };
-        let (mut definition, active) = (function.definition.clone(), function.active.clone());
+        let mut definition = function.definition.clone();
         tracing::warn!(function = %name, reason, "function paused");
         definition.paused = Some(Pause { at: self.clock.now(), reason });
         // It fails only with the journal, which ends the process.
-        let _ = self.define_in(inner, name, definition, active);
+        let _ = self.define_in(inner, name, definition, Change::default());
     }
 }
 
@@ -358,7 +404,8 @@ fn add_revision(
     };
     definition.revisions.push(def(id));
     while definition.revisions.len() > REVISIONS_MAX {
-        let kept = [definition.active, definition.previous, Some(id)];
+        let canary = definition.canary.map(|canary| canary.revision);
+        let kept = [definition.active, definition.previous, canary, Some(id)];
         let oldest = definition.revisions.iter().position(|d| !kept.contains(&Some(d.id)));
         let Some(oldest) = oldest else { break };
         definition.revisions.remove(oldest);

@@ -158,10 +158,8 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
             Err(message) => return give_up(core, lease, &message),
         };
         let mut attempt = attempt(core, &lease, event.clone());
-        // Only one at a time can have read what another has not written yet.
-        let validated = lease.entry.key.is_none() || lease.revision.manifest.key_concurrency > 1;
         let (space, now) = (Arc::clone(&attempt.space), attempt.started);
-        let reader = Arc::new(Reader::new(&core.state, space, now, validated));
+        let reader = Arc::new(Reader::new(&core.state, space, now, lease.validated));
         let mut invoked = invoke(core, executor, &lease, event, &attempt, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;

@@ -6,6 +6,8 @@ use triphammer_journal::AppendError;
 use triphammer_model::{FunctionName, InvalidEvent, InvalidManifest, RevisionId, Seq};
 use triphammer_sandbox::ModuleError;
 
+use crate::canary::InvalidShare;
+
 /// Why events were not taken in. None of the batch was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -80,6 +82,17 @@ pub enum ChangeError {
     Waiting { function: FunctionName, waiting: u64 },
     #[error("the ordering key of `{function}` can't change while {waiting} deliveries wait")]
     KeyChange { function: FunctionName, waiting: u64 },
+    #[error(
+        "a canary runs beside an active revision, and `{0}` has none: deploy one without a weight"
+    )]
+    CanaryAlone(FunctionName),
+    #[error("{revision} is the active revision of `{function}`: a canary is another one")]
+    CanaryActive { function: FunctionName, revision: RevisionId },
+    #[error(
+        "{revision} has another ordering key than the active revision of `{function}`, and so other \
+         state: it can't be a canary"
+    )]
+    CanaryKey { function: FunctionName, revision: RevisionId },
     #[error("revision {revision} of `{function}` can't be loaded: {message}")]
     Load { function: FunctionName, revision: RevisionId, message: String },
     #[error("a selection needs ids, or a function, status or code")]
@@ -99,6 +112,9 @@ impl ChangeError {
             Self::NotActive(_) => "function.not_active",
             Self::Waiting { .. } => "function.deliveries_wait",
             Self::KeyChange { .. } => "function.key_change",
+            Self::CanaryAlone(_) => "canary.no_active",
+            Self::CanaryActive { .. } => "canary.is_active",
+            Self::CanaryKey { .. } => "canary.key",
             Self::Load { .. } => "function.load",
             Self::EmptySelection => "delivery.no_selection",
             Self::Query(error) => error.code(),
@@ -117,8 +133,8 @@ pub enum DeployError {
     Manifest(#[from] InvalidManifest),
     #[error("neither the deploy nor the manifest gives a name")]
     NoName,
-    #[error("a weight of {0} is not enforced by this version: only 100 is")]
-    Weight(u32),
+    #[error(transparent)]
+    Share(#[from] InvalidShare),
     #[error("the config has {0}")]
     Config(&'static str),
     #[error(transparent)]
@@ -131,7 +147,7 @@ impl DeployError {
             Self::Module(error) => error.code(),
             Self::Manifest(error) => error.code,
             Self::NoName => "function.no_name",
-            Self::Weight(_) => "deploy.weight_unsupported",
+            Self::Share(error) => error.code(),
             Self::Config(_) => "deploy.config",
             Self::Change(error) => error.code(),
         }

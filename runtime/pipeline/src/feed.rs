@@ -49,7 +49,10 @@ pub enum FeedItem {
     },
     Deployed {
         function: FunctionName,
+        /// The active one.
         revision: RevisionId,
+        /// The canary beside it, and its weight in percent.
+        canary: Option<(RevisionId, u8)>,
         at: Timestamp,
     },
 }

@@ -10,6 +10,8 @@ use triphammer_model::{
     Reply, RevisionId, Seq, StateWrite, Timestamp, TypePattern,
 };
 
+use crate::canary::Share;
+
 /// Proof that an event is on disk.
 #[derive(Clone, Debug)]
 pub struct Receipt {
@@ -121,8 +123,8 @@ pub struct Deploy {
     /// The active revision's when none.
     pub config: Option<BTreeMap<String, String>>,
     pub activate: bool,
-    /// The share of a canary in percent; only 100 is enforced by this version.
-    pub weight: Option<u32>,
+    /// What it gets when it is activated.
+    pub share: Share,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +133,8 @@ pub struct Deployed {
     pub revision: RevisionId,
     pub digest: Digest,
     pub active: bool,
+    /// It gets a share beside the active revision.
+    pub canary: bool,
     /// False when this module and config were a revision already.
     pub created: bool,
     pub manifest: Manifest,
@@ -146,9 +150,35 @@ pub struct FunctionInfo {
     pub previous: Option<RevisionId>,
     /// Since when, and why.
     pub paused: Option<(Timestamp, String)>,
+    pub canary: Option<CanaryInfo>,
+    /// The last canary that is one no longer.
+    pub canary_ended: Option<CanaryEnded>,
     pub revisions: Vec<RevisionInfo>,
     pub counts: Counts,
     pub state: StateUsage,
+}
+
+/// A revision that gets a part of a function's work beside the active one.
+#[derive(Clone, Copy, Debug)]
+pub struct CanaryInfo {
+    pub revision: RevisionId,
+    /// Percent of the ordering keys, or of the deliveries of a function without.
+    pub weight: u8,
+    pub since: Timestamp,
+    /// Counted since then, or since the start of the host if that was later. Attempts that failed by
+    /// the host's own fault, and those run again after a conflict, are not among them.
+    pub attempts: u64,
+    pub failures: u64,
+    /// It is given up when more than this many percent of its attempts fail.
+    pub failures_max: u8,
+}
+
+#[derive(Clone, Debug)]
+pub struct CanaryEnded {
+    pub revision: RevisionId,
+    pub at: Timestamp,
+    /// As a sentence.
+    pub reason: String,
 }
 
 #[derive(Clone, Debug)]
@@ -345,6 +375,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Attempts run again because what they read had changed.
     pub conflicts: u64,
+    /// Canaries that the host has given up.
+    pub rolledback: u64,
     pub ready_now: u64,
     pub running_now: u64,
     pub waiting_now: u64,

@@ -10,6 +10,7 @@
 
 mod admin;
 mod boot;
+mod canary;
 mod clock;
 mod commit;
 mod core;
@@ -36,6 +37,8 @@ mod record_cache;
 mod recover;
 mod registry;
 mod replay;
+mod roll_back;
+mod rollout;
 mod route;
 mod settle;
 mod shares;
@@ -45,14 +48,15 @@ mod slab;
 mod wait;
 mod waiters;
 
+pub use canary::{InvalidShare, Share};
 pub use clock::Clock;
 pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 pub use feed::FeedItem;
 pub use info::{
-    AttemptStory, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery, DeliveryResult, DeliveryStory,
-    Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery, EventSummary, FunctionInfo, Receipt,
-    Remove, Removed, Replayed, RevisionInfo, Selection, Settled, StateEntry, StatePage, StateQuery,
-    Stats, Status, Story, Waited,
+    AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery,
+    DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery,
+    EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo, Selection,
+    Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, Waited,
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};

@@ -64,6 +64,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
         changes: tokio::sync::Mutex::new(()),
     });
     runtime.block_on(load_active(&deployer));
+    runtime.block_on(load_canaries(&deployer));
     let attempts_max = options.attempts_max.clamp(1, sandbox.slots() as usize);
     let permits = Arc::new(Semaphore::new(attempts_max));
     let tasks = start(&runtime, &core, &sandbox, (&permits, workers));
@@ -85,6 +86,14 @@ async fn load_active(deployer: &Deployer) {
     for (name, def) in deployer.core.active_definitions() {
         let loaded = deployer.load(&name, &def).await;
         deployer.core.set_active(&name, loaded);
+    }
+}
+
+/// Loads what was a canary. One that can't be loaded is one no longer; its function goes on.
+async fn load_canaries(deployer: &Deployer) {
+    for (name, def) in deployer.core.canaries() {
+        let loaded = deployer.load(&name, &def).await;
+        deployer.core.resume_canary(&name, loaded);
     }
 }
 

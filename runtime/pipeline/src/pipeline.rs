@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use triphammer_journal::{Entrance, LogPause as Pause, StateListQuery};
 use triphammer_model::{Event, FunctionName, RevisionId, Seq};
 
+use crate::canary::Share;
 use crate::core::Core;
 use crate::deploy::Deployer;
 use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
@@ -115,19 +116,22 @@ impl Pipeline {
         function
     }
 
-    /// Makes an earlier revision the active one again, or a later one that was not yet.
+    /// Makes an earlier revision the active one again, or a later one that was not yet, or makes it
+    /// a canary. The active revision alone decides what the function subscribes to, its ordering key
+    /// and its limits; a canary's own manifest decides timeout, memory and retries of its attempts.
     pub async fn activate(
         &self,
         name: &FunctionName,
         revision: RevisionId,
+        share: Share,
     ) -> Result<FunctionInfo, ChangeError> {
-        self.deployer.activate(name, |_| Some(revision)).await?;
+        self.deployer.activate(name, revision, share).await?;
         self.info(name)
     }
 
-    /// Makes the revision active that was before the present one.
+    /// Ends the canary, if there is one; else makes the revision active that was before.
     pub async fn rollback(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {
-        self.deployer.activate(name, |definition| definition.previous).await?;
+        self.deployer.rollback(name).await?;
         self.info(name)
     }
 
@@ -285,6 +289,7 @@ impl Pipeline {
             dead: totals.dead,
             dropped: totals.dropped,
             conflicts: core.conflicts.load(Ordering::Relaxed),
+            rolledback: totals.rolledback,
             ready_now: now.ready,
             running_now: now.running,
             waiting_now: now.waiting,

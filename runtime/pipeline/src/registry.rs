@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use triphammer_journal::{Definition, RevisionDef};
-use triphammer_model::{FunctionName, InvalidManifest, Limits, Manifest, RevisionId, Timestamp};
+use triphammer_journal::{CanaryEnd, Definition, RevisionDef};
+use triphammer_model::{
+    FunctionName, InvalidManifest, Limits, Manifest, OrderingKey, RevisionId, Seq, Timestamp,
+};
 use triphammer_sandbox::Module;
 
+use crate::canary::RunningCanary;
 use crate::fn_queue::Rules;
-use crate::info::RevisionInfo;
+use crate::info::{CanaryEnded, CanaryInfo, RevisionInfo};
 use crate::route::RouteTable;
 
 /// A revision that can run. It never changes: a deploy swaps the pointer, and an attempt in
@@ -30,6 +33,8 @@ pub(crate) struct Function {
     pub(crate) definition: Definition,
     /// The active revision; none when there is none, or it could not be loaded.
     pub(crate) active: Option<Arc<Revision>>,
+    /// What gets a part of the deliveries beside it; none when there is none.
+    pub(crate) canary: Option<RunningCanary>,
     /// Why the active revision could not be loaded.
     pub(crate) broken: Option<String>,
     /// Since when every attempt has failed by a fault of the host's own.
@@ -37,8 +42,50 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    pub(crate) fn new(definition: Definition, active: Option<Arc<Revision>>) -> Self {
-        Self { definition, active, broken: None, host_faults_since: None }
+    /// With nothing loaded.
+    pub(crate) fn new(definition: Definition) -> Self {
+        Self { definition, active: None, canary: None, broken: None, host_faults_since: None }
+    }
+
+    /// A function under another definition: what serves before and after stays loaded, and `loaded`
+    /// is what the definition brings in.
+    pub(crate) fn after(
+        before: Option<&Self>,
+        definition: Definition,
+        loaded: Option<Arc<Revision>>,
+    ) -> Self {
+        let active = before.and_then(|before| before.active.as_ref());
+        let canary = before.and_then(|before| before.canary.as_ref());
+        let served = active.into_iter().chain(canary.map(|canary| &canary.revision));
+        let find = |id| {
+            let mut known = loaded.iter().chain(served.clone());
+            known.find(|revision| revision.id == id).cloned()
+        };
+        let mut function = Self::new(definition);
+        function.active = function.definition.active.and_then(find);
+        function.canary = function
+            .definition
+            .canary
+            .and_then(|defined| Some(RunningCanary::new(defined, find(defined.revision)?, canary)));
+        if function.active.is_none() {
+            // A pause or a resume does not mend a revision that could not be loaded.
+            function.broken = before
+                .filter(|before| before.definition.active == function.definition.active)
+                .and_then(|before| before.broken.clone());
+        }
+        function
+    }
+
+    /// The revision that the attempts at a delivery run on.
+    pub(crate) fn revision_for(
+        &self,
+        key: Option<&OrderingKey>,
+        seq: Seq,
+    ) -> Option<&Arc<Revision>> {
+        match &self.canary {
+            Some(canary) if canary.takes(key, seq) => Some(&canary.revision),
+            _ => self.active.as_ref(),
+        }
     }
 
     pub(crate) fn is_runnable(&self) -> bool {
@@ -55,6 +102,25 @@ impl Function {
         let paused = self.definition.paused.as_ref().map(|p| (p.at, p.reason.clone()));
         let broken = || self.broken.as_ref().map(|why| (Timestamp::default(), why.clone()));
         paused.or_else(broken)
+    }
+
+    pub(crate) fn canary_info(&self) -> Option<CanaryInfo> {
+        let canary = self.definition.canary?;
+        // Before it is loaded, nothing has been counted.
+        let tally = self.canary.as_ref().map(|running| running.tally).unwrap_or_default();
+        Some(CanaryInfo {
+            revision: canary.revision,
+            weight: canary.weight,
+            since: canary.since,
+            attempts: tally.attempts,
+            failures: tally.failures,
+            failures_max: canary.failures_max,
+        })
+    }
+
+    pub(crate) fn canary_ended(&self) -> Option<CanaryEnded> {
+        let CanaryEnd { revision, at, reason } = self.definition.canary_ended.clone()?;
+        Some(CanaryEnded { revision, at, reason })
     }
 
     pub(crate) fn revision_infos(&self) -> Vec<RevisionInfo> {

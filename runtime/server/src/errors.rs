@@ -4,7 +4,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use triphammer_pipeline::{AcceptError, ChangeError, DeployError, NotReady, QueryError};
+use triphammer_pipeline::{
+    AcceptError, ChangeError, DeployError, InvalidShare, NotReady, QueryError,
+};
 use triphammer_sandbox::ModuleError;
 
 use crate::codec::CodecError;
@@ -68,6 +70,9 @@ impl From<ChangeError> for Problem {
             ChangeError::NoPrevious(_)
             | ChangeError::NotActive(_)
             | ChangeError::Waiting { .. }
+            | ChangeError::CanaryAlone(_)
+            | ChangeError::CanaryActive { .. }
+            | ChangeError::CanaryKey { .. }
             | ChangeError::KeyChange { .. } => StatusCode::CONFLICT,
             ChangeError::Load { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             ChangeError::EmptySelection => StatusCode::BAD_REQUEST,
@@ -107,12 +112,19 @@ impl From<DeployError> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, manifest.code, detail)
                     .text_member("member", &manifest.member)
             }
-            DeployError::NoName | DeployError::Weight(_) | DeployError::Config(_) => {
+            DeployError::NoName | DeployError::Config(_) => {
                 Self::new(StatusCode::BAD_REQUEST, error.code(), detail)
             }
+            DeployError::Share(share) => share.into(),
             DeployError::Change(change) => change.into(),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), detail),
         }
+    }
+}
+
+impl From<InvalidShare> for Problem {
+    fn from(error: InvalidShare) -> Self {
+        Self::bad_request(error.code(), error.to_string())
     }
 }
 
@@ -181,6 +193,7 @@ mod tests {
         check(waiting, 409, "function.deliveries_wait", None);
         let key = ChangeError::KeyChange { function: name(), waiting: 3 };
         check(DeployError::from(key), 409, "function.key_change", None);
+        check(ChangeError::CanaryAlone(name()), 409, "canary.no_active", None);
         check(ChangeError::from(AcceptError::Stopped), 503, "host.stopping", Some("1"));
         check(QueryError::Cursor("x".into()), 400, "query.cursor", None);
         check(QueryError::Read("gone".into()), 500, "journal.read", None);
@@ -196,7 +209,8 @@ mod tests {
         check(DeployError::from(ModuleError::Core), 422, "module.core", None);
         let host = ModuleError::Host { message: "no memory".into() };
         check(DeployError::from(host), 500, "module.host", None);
-        check(DeployError::Weight(10), 400, "deploy.weight_unsupported", None);
+        check(DeployError::Share(InvalidShare::NotActivated), 400, "deploy.weight", None);
+        check(InvalidShare::Failures(101), 400, "deploy.failures", None);
     }
 
     #[test]

@@ -34,7 +34,25 @@ pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInf
     for info in functions {
         sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
     }
+    canaries(&mut out, functions);
     out
+}
+
+fn canaries(out: &mut String, functions: &[FunctionInfo]) {
+    let running = || functions.iter().filter_map(|info| Some((info.name.as_str(), info.canary?)));
+    let name = "triphammer_canary_weight_percent";
+    family(out, name, "The share of the revision that runs beside the active one.", "gauge");
+    for (function, canary) in running() {
+        sample(out, name, &[("function", function)], canary.weight.into());
+    }
+    let name = "triphammer_canary_attempts";
+    family(out, name, "Its attempts, since it began or the host started.", "gauge");
+    for (function, canary) in running() {
+        let failed = canary.failures;
+        for (outcome, value) in [("ok", canary.attempts - failed), ("failed", failed)] {
+            sample(out, name, &[("function", function), ("outcome", outcome)], value);
+        }
+    }
 }
 
 fn host(out: &mut String, stats: &Stats) {
@@ -57,6 +75,11 @@ fn host(out: &mut String, stats: &Stats) {
             "triphammer_attempts_conflicted_total",
             "Attempts run again because what they had read was changed.",
             stats.conflicts,
+        ),
+        (
+            "triphammer_canaries_rolledback_total",
+            "Canaries that the host has given up.",
+            stats.rolledback,
         ),
     ];
     for (name, help, value) in counters {
@@ -177,6 +200,9 @@ fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: u64) {
 mod tests {
     use std::time::Duration;
 
+    use triphammer_model::{RevisionId, Timestamp};
+    use triphammer_pipeline::CanaryInfo;
+
     use super::*;
 
     #[test]
@@ -192,6 +218,15 @@ mod tests {
             active: None,
             previous: None,
             paused: None,
+            canary: Some(CanaryInfo {
+                revision: RevisionId::new(2).unwrap(),
+                weight: 10,
+                since: Timestamp(1),
+                attempts: 30,
+                failures: 4,
+                failures_max: 50,
+            }),
+            canary_ended: None,
             revisions: Vec::new(),
             counts: Counts { ready: 2, committed: 7, ..Counts::default() },
             state: StateUsage { entries: 3, bytes: 90 },

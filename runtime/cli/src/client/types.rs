@@ -16,6 +16,9 @@ pub(crate) struct Function {
     pub(crate) active: Option<String>,
     pub(crate) previous: Option<String>,
     pub(crate) paused: Option<Paused>,
+    pub(crate) canary: Option<Canary>,
+    #[serde(rename = "canaryEnded")]
+    pub(crate) canary_ended: Option<CanaryEnded>,
     #[serde(default)]
     pub(crate) revisions: Vec<Revision>,
     #[serde(default)]
@@ -34,6 +37,24 @@ impl Function {
 pub(crate) struct Paused {
     pub(crate) at: String,
     #[serde(default)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Canary {
+    pub(crate) revision: String,
+    pub(crate) weight: u8,
+    pub(crate) since: String,
+    pub(crate) attempts: u64,
+    pub(crate) failures: u64,
+    pub(crate) failures_max: u8,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CanaryEnded {
+    pub(crate) revision: String,
+    pub(crate) at: String,
     pub(crate) reason: String,
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::activate::Share;
 use super::deployment::{self, Deployment};
 use super::{API, outgoing};
 use crate::client::types::{Deployed, Function};
@@ -30,9 +31,8 @@ pub(crate) struct Args {
     /// Keep the active revision serving
     #[arg(long)]
     no_activate: bool,
-    /// The share of events that goes to this revision
-    #[arg(long, value_name = "PCT", value_parser = clap::value_parser!(u32).range(0..=100))]
-    weight: Option<u32>,
+    #[command(flatten)]
+    share: Share,
     /// Where cargo puts what it builds
     #[arg(long, value_name = "DIR")]
     target_dir: Option<PathBuf>,
@@ -65,7 +65,7 @@ fn deployment(args: &Args) -> Result<Deployment, Error> {
     deployment.config = config(&args.config)?;
     deployment.manifest = args.manifest.as_deref().map(manifest).transpose()?;
     deployment.activate = !args.no_activate;
-    deployment.weight = args.weight;
+    deployment.share = args.share;
     Ok(deployment)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::activate::Share;
 use super::{API, show};
 use crate::client::types::{Deployed, Function, Revision};
 use crate::client::{Client, Error, Path, Request};
@@ -24,7 +25,7 @@ pub(super) struct Deployment {
     /// Overrides the component's own.
     pub(super) manifest: Option<Value>,
     pub(super) activate: bool,
-    pub(super) weight: Option<u32>,
+    pub(super) share: Share,
 }
 
 impl Deployment {
@@ -35,7 +36,7 @@ impl Deployment {
             config: None,
             manifest: None,
             activate: true,
-            weight: None,
+            share: Share::default(),
         }
     }
 
@@ -45,7 +46,7 @@ impl Deployment {
         if !self.activate {
             path = path.query("activate", false);
         }
-        path = path.maybe("weight", self.weight);
+        path = path.maybe("weight", self.share.weight).maybe("failures", self.share.failures);
         let mut request = Request::new(hyper::Method::PUT, path)
             .body("application/wasm", self.wasm.clone())
             .timeout(DEPLOY_TIMEOUT);
@@ -85,7 +86,7 @@ pub(super) fn report(deployed: &Deployed, before: Option<&Function>, after: &Fun
         // Removed again meanwhile.
         return format!("{} {}\n", deployed.name, deployed.revision);
     };
-    let mut text = headline(deployed, before, &revision);
+    let mut text = headline(deployed, (before, after), &revision);
     if before.is_some_and(|before| find(before).is_some()) {
         text.push_str("  this component with this config was a revision already\n");
     }
@@ -109,9 +110,16 @@ pub(super) fn report(deployed: &Deployed, before: Option<&Function>, after: &Fun
     text
 }
 
-fn headline(deployed: &Deployed, before: Option<&Function>, revision: &Revision) -> String {
+fn headline(
+    deployed: &Deployed,
+    (before, after): (Option<&Function>, &Function),
+    revision: &Revision,
+) -> String {
     let Deployed { name, revision: id, .. } = deployed;
+    let canary = after.canary.as_ref().filter(|canary| canary.revision == *id);
+    let active = after.active.as_deref().unwrap_or_default();
     let state = match before.and_then(|function| function.active.as_ref()) {
+        _ if let Some(canary) = canary => show::canary(canary, active),
         _ if !deployed.active => format!("waits for `trip activate {name} {id}`"),
         Some(was) if was == id => "stays active".to_owned(),
         Some(was) => format!("is active, {was} was"),

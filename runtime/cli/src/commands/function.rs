@@ -6,7 +6,7 @@ use super::{API, show};
 use crate::client::types::{Counts, Function};
 use crate::client::{Client, Path};
 use crate::error::Error;
-use crate::output::{Cell, DIM, GOOD, Output, Table, bytes, count, paint, when};
+use crate::output::{Cell, DIM, GOOD, NOTE, Output, Table, bytes, count, one_line, paint, when};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -24,6 +24,7 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     if let Some(paused) = &function.paused {
         output.line(format_args!("  {} {}", paint(DIM, "paused at"), when(&paused.at)))?;
     }
+    output.text(&canaries(&function))?;
     if let Some(revision) = function.active_revision() {
         for (name, value) in show::flat(&revision.manifest) {
             output.line(format_args!("  {} {value}", paint(DIM, name)))?;
@@ -39,6 +40,27 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         output.line(format_args!("{} entries of state, {size}", count(state.entries)))?;
     }
     output.text(&revisions(&function))
+}
+
+/// The canary as it stands, and how the last one ended.
+fn canaries(function: &Function) -> String {
+    let mut text = String::new();
+    if let Some(canary) = &function.canary {
+        let active = function.active.as_deref().unwrap_or_default();
+        let (id, what) = (&canary.revision, show::canary(canary, active));
+        let (failed, attempts) = (count(canary.failures), count(canary.attempts));
+        let since = when(&canary.since);
+        let name = paint(DIM, "canary");
+        text.push_str(&format!(
+            "  {name} {id} {what} · {failed} of {attempts} attempts failed · since {since}\n"
+        ));
+    }
+    if let Some(ended) = &function.canary_ended {
+        let (id, at, reason) = (&ended.revision, when(&ended.at), one_line(&ended.reason));
+        let name = paint(DIM, "canary ended");
+        text.push_str(&format!("  {name} {id} at {at}: {reason}\n"));
+    }
+    text
 }
 
 fn counts(counts: &Counts) -> String {
@@ -59,7 +81,12 @@ fn counts(counts: &Counts) -> String {
 fn revisions(function: &Function) -> String {
     let mut table = Table::new(["REVISION", "SIZE", "DIGEST", "CREATED"]);
     for revision in &function.revisions {
-        let style = if revision.active { GOOD } else { anstyle::Style::new() };
+        let canary = function.canary.as_ref().map(|canary| &canary.revision);
+        let style = match revision.active {
+            true => GOOD,
+            false if canary == Some(&revision.revision) => NOTE,
+            false => anstyle::Style::new(),
+        };
         table.row([
             Cell::styled(style, &revision.revision),
             bytes(revision.bytes).into(),

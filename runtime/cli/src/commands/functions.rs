@@ -30,6 +30,10 @@ pub(crate) fn run(Args {}: Args, client: &Client, output: &mut Output) -> Result
 fn row(function: &Function) -> [Cell; 6] {
     let counts = function.counts;
     let active = match (&function.paused, &function.active) {
+        (None, Some(active)) if let Some(canary) = &function.canary => {
+            let (id, weight) = (&canary.revision, canary.weight);
+            Cell::styled(GOOD, format!("{active} ({id} {weight} %)"))
+        }
         (Some(_), _) => Cell::styled(NOTE, "paused"),
         (None, Some(active)) => Cell::styled(GOOD, active),
         (None, None) => Cell::styled(NOTE, "none"),

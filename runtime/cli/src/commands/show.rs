@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::client::types::{Failure, Function, LogLine, Reply, StateWrite};
+use crate::client::types::{Canary, Failure, Function, LogLine, Reply, StateWrite};
 use crate::output::{BAD, DIM, GOOD, NAME, NOTE, count, data, data_base64, one_line, paint};
 
 /// Values on a line are cut here.
@@ -88,6 +88,16 @@ pub(super) fn log(line: &LogLine) -> String {
     format!("{level} {}", one_line(&line.message))
 }
 
+/// What a canary gets, and when it would be rolled back.
+pub(super) fn canary(canary: &Canary, active: &str) -> String {
+    let Canary { weight, failures_max, .. } = canary;
+    let bound = match failures_max {
+        100 => "whatever fails".to_owned(),
+        max => format!("until more than {max} % fail"),
+    };
+    format!("gets {weight} % beside {active}, {bound}")
+}
+
 /// Which revision serves, and whether anything does.
 pub(super) fn serving(function: &Function) -> String {
     let name = paint(NAME, &function.name);
@@ -97,14 +107,17 @@ pub(super) fn serving(function: &Function) -> String {
     };
     let before = function.previous.as_ref();
     let before = before.map_or_else(String::new, |previous| format!(" (before: {previous})"));
+    let canary = function.canary.as_ref().map_or_else(String::new, |canary| {
+        format!(", canary {} gets {} %", paint(NOTE, &canary.revision), canary.weight)
+    });
     match &function.paused {
-        None => format!("{name}: {active}{before}"),
+        None => format!("{name}: {active}{before}{canary}"),
         Some(paused) => {
             let reason = match paused.reason.as_str() {
                 "" => String::new(),
                 reason => format!(": {}", one_line(reason)),
             };
-            format!("{name}: {}{reason}, {active}{before}", paint(NOTE, "paused"))
+            format!("{name}: {}{reason}, {active}{before}{canary}", paint(NOTE, "paused"))
         }
     }
 }

@@ -73,6 +73,8 @@ struct Happened {
     functions: Vec<String>,
     function: String,
     revision: String,
+    canary: Option<String>,
+    weight: u8,
     attempt: u32,
     emitted: Vec<String>,
     elapsed_ms: f64,
@@ -112,7 +114,12 @@ fn line(item: &Happened) -> String {
             );
         }
         "committed" => committed(item),
-        "deployed" => return format!("{time} {} {function} {revision}", paint(GOOD, kind_padded)),
+        "deployed" => {
+            let canary = item.canary.as_ref().map_or_else(String::new, |canary| {
+                format!(", canary {canary} gets {} %", item.weight)
+            });
+            return format!("{time} {} {function} {revision}{canary}", paint(GOOD, kind_padded));
+        }
         "retried" => format!("{revision} attempt {}, due {}", item.attempt, short_time(&item.due)),
         _ => revision.clone(),
     };
@@ -175,6 +182,11 @@ mod tests {
         check(
             json!({"kind": "deployed", "function": "orders", "revision": "r2", "at": at}),
             "03:04:05.678 deployed  orders r2",
+        );
+        check(
+            json!({"kind": "deployed", "function": "orders", "revision": "r2", "canary": "r3",
+                "weight": 10, "at": at}),
+            "03:04:05.678 deployed  orders r2, canary r3 gets 10 %",
         );
         check(
             json!({"kind": "lagged", "missed": 1200}),

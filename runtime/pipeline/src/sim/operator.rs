@@ -67,8 +67,9 @@ impl World {
         let order = self.number();
         let what = Order::Define { name: name.clone(), definition: definition.clone() };
         self.observe(Observed::Ordered { order, what })?;
+        let before = self.definition(name);
         let (core, name) = (Arc::clone(&self.host.core), name.clone());
-        let job = async move { core.define(&name, definition, active).await.map(|()| 0) };
+        let job = async move { core.define(&name, &before, definition, active).await.map(|()| 0) };
         self.host.order(order, job);
         self.answer()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use triphammer_model::{FunctionName, OrderingKey, RevisionId};
-use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, StateQuery};
+use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, Share, StateQuery};
 
 use super::parse;
 use crate::body::Allowance;
@@ -36,15 +36,16 @@ fn answer(result: Result<FunctionInfo, ChangeError>) -> Answer {
 pub(crate) async fn deploy(mut call: Call<'_>, name: &str) -> Answer {
     let name: FunctionName = parse(name)?;
     let activate = call.query.flag("activate", true)?;
-    let weight = call.query.parsed("weight")?;
+    let (weight, failures) = (call.query.parsed("weight")?, call.query.parsed("failures")?);
     let manifest = call.header("triphammer-manifest")?.map(str::to_owned);
     let config = config(&call)?;
     let Call { server, parts, body, query } = call;
     query.done()?;
+    let share = Share::new(weight, failures)?;
     let allowed = component_allowance(server.http.component_bytes_max);
     let received = server.bodies.read(&parts.headers, body, allowed).await?;
     let wasm = received.bytes.clone();
-    let deploy = Deploy { wasm, manifest, config, activate, weight };
+    let deploy = Deploy { wasm, manifest, config, activate, share };
     let deployed = server.pipeline.deploy(Some(name), deploy).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
     json(status, &DeployedView::from(deployed))
@@ -85,18 +86,16 @@ pub(crate) async fn activate(call: Call<'_>, name: &str) -> Answer {
     struct Activate {
         revision: String,
         weight: Option<u32>,
+        failures: Option<u32>,
     }
     let name: FunctionName = parse(name)?;
     let pipeline = &call.server.pipeline;
-    let Activate { revision, weight } = call.json().await?;
+    let Activate { revision, weight, failures } = call.json().await?;
     let revision: RevisionId = revision.parse().map_err(|_| {
         Problem::bad_request("http.name", "a revision is written r1, r2, and so on")
     })?;
-    if let Some(weight) = weight.filter(|weight| *weight != 100) {
-        let detail = format!("a weight of {weight} is not enforced by this version: only 100 is");
-        return Err(Problem::bad_request("deploy.weight_unsupported", detail));
-    }
-    answer(pipeline.activate(&name, revision).await)
+    let share = Share::new(weight, failures)?;
+    answer(pipeline.activate(&name, revision, share).await)
 }
 
 pub(crate) async fn rollback(call: Call<'_>, name: &str) -> Answer {

@@ -219,9 +219,13 @@ fn write_data(out: &mut Vec<u8>, item: &FeedItem) {
             object.delivery(id, *at);
             object.error(error);
         }
-        FeedItem::Deployed { function, revision, at } => {
+        FeedItem::Deployed { function, revision, canary, at } => {
             object.text("function", function.as_str());
             object.text("revision", &revision.to_string());
+            if let Some((canary, weight)) = canary {
+                object.text("canary", &canary.to_string());
+                object.number("weight", (*weight).into());
+            }
             object.text("at", &at.to_rfc3339());
         }
     }
@@ -364,8 +368,22 @@ mod tests {
         );
         check(&FeedItem::Dead { id: id(42), at: time, error }, &format!("{delivery},{shown}"));
         check(
-            &FeedItem::Deployed { function: "welcome".parse().unwrap(), revision, at: time },
+            &FeedItem::Deployed {
+                function: "welcome".parse().unwrap(),
+                revision,
+                canary: None,
+                at: time,
+            },
             &format!(r#""function":"welcome","revision":"r3",{at}"#),
+        );
+        check(
+            &FeedItem::Deployed {
+                function: "welcome".parse().unwrap(),
+                revision,
+                canary: Some((RevisionId::new(4).unwrap(), 10)),
+                at: time,
+            },
+            &format!(r#""function":"welcome","revision":"r3","canary":"r4","weight":10,{at}"#),
         );
     }
 

@@ -188,11 +188,8 @@ async fn wrong_requests_of_the_admin_api_say_what_is_wrong() {
         ("/api/v1/functions/a/activate", "{}", "http.body_malformed"),
         ("/api/v1/functions/a/activate", r#"{"revision":"3"}"#, "http.name"),
         ("/api/v1/functions/a/activate", r#"{"revision":"r1","x":1}"#, "http.body_malformed"),
-        (
-            "/api/v1/functions/a/activate",
-            r#"{"revision":"r1","weight":10}"#,
-            "deploy.weight_unsupported",
-        ),
+        ("/api/v1/functions/a/activate", r#"{"revision":"r1","weight":0}"#, "deploy.weight"),
+        ("/api/v1/functions/a/activate", r#"{"revision":"r1","failures":5}"#, "deploy.failures"),
         ("/api/v1/functions/a/activate?x=1", r#"{"revision":"r1"}"#, "http.query"),
         ("/api/v1/functions/a/test", "{}", "event.malformed"),
         ("/api/v1/deliveries/redrive", r#"{"ids":["x"]}"#, "http.name"),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::Effects;
-use triphammer_pipeline::{Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, StateEntry};
+use triphammer_pipeline::{
+    CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, StateEntry,
+};
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
 use crate::codec;
@@ -16,6 +18,9 @@ pub(crate) struct FunctionView {
     active: Option<String>,
     previous: Option<String>,
     paused: Option<PausedView>,
+    canary: Option<CanaryView>,
+    #[serde(rename = "canaryEnded")]
+    canary_ended: Option<CanaryEndedView>,
     revisions: Vec<RevisionView>,
     counts: CountsView,
     state: StateUsageView,
@@ -29,6 +34,25 @@ struct StateUsageView {
 
 #[derive(Serialize)]
 struct PausedView {
+    at: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CanaryView {
+    revision: String,
+    /// In percent, as the bound is.
+    weight: u8,
+    since: String,
+    attempts: u64,
+    failures: u64,
+    failures_max: u8,
+}
+
+#[derive(Serialize)]
+struct CanaryEndedView {
+    revision: String,
     at: String,
     reason: String,
 }
@@ -63,10 +87,31 @@ impl From<FunctionInfo> for FunctionView {
             active: info.active.map(revision),
             previous: info.previous.map(revision),
             paused: info.paused.map(|(at, reason)| PausedView { at: at.to_rfc3339(), reason }),
+            canary: info.canary.map(Into::into),
+            canary_ended: info.canary_ended.map(Into::into),
             revisions: info.revisions.into_iter().map(Into::into).collect(),
             counts: info.counts.into(),
             state: StateUsageView { entries: info.state.entries, bytes: info.state.bytes },
         }
+    }
+}
+
+impl From<CanaryInfo> for CanaryView {
+    fn from(info: CanaryInfo) -> Self {
+        Self {
+            revision: revision(info.revision),
+            weight: info.weight,
+            since: info.since.to_rfc3339(),
+            attempts: info.attempts,
+            failures: info.failures,
+            failures_max: info.failures_max,
+        }
+    }
+}
+
+impl From<CanaryEnded> for CanaryEndedView {
+    fn from(ended: CanaryEnded) -> Self {
+        Self { revision: revision(ended.revision), at: ended.at.to_rfc3339(), reason: ended.reason }
     }
 }
 
@@ -105,6 +150,7 @@ pub(crate) struct DeployedView {
     revision: String,
     digest: String,
     active: bool,
+    canary: bool,
     manifest: serde_json::Value,
     warnings: Vec<String>,
     imports: Vec<String>,
@@ -117,6 +163,7 @@ impl From<Deployed> for DeployedView {
             revision: revision(deployed.revision),
             digest: deployed.digest.to_string(),
             active: deployed.active,
+            canary: deployed.canary,
             manifest: deployed.manifest.to_json(),
             warnings: deployed.warnings,
             imports: deployed.imports,

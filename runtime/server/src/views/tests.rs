@@ -10,8 +10,9 @@ use triphammer_model::{
     NewEvent, Timestamp,
 };
 use triphammer_pipeline::{
-    AttemptStory, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary,
-    FunctionInfo, RevisionInfo, StateEntry, StateUsage, Stats, Status, Story,
+    AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun,
+    Entrance, EventSummary, FunctionInfo, RevisionInfo, StateEntry, StateUsage, Stats, Status,
+    Story,
 };
 
 use super::*;
@@ -73,6 +74,19 @@ fn a_function() {
         active: Some(revision_3()),
         previous: None,
         paused: Some((AT, "paused by an operator".into())),
+        canary: Some(CanaryInfo {
+            revision: RevisionId::new(4).unwrap(),
+            weight: 10,
+            since: AT,
+            attempts: 30,
+            failures: 4,
+            failures_max: 50,
+        }),
+        canary_ended: Some(CanaryEnded {
+            revision: RevisionId::new(2).unwrap(),
+            at: AT,
+            reason: "promoted".into(),
+        }),
         revisions: vec![RevisionInfo {
             id: revision_3(),
             digest: Digest([0xab; 32]),
@@ -89,6 +103,9 @@ fn a_function() {
     let expect = format!(
         r#"{{"name":"welcome","active":"r3","previous":null,
         "paused":{{"at":"$AT","reason":"paused by an operator"}},
+        "canary":{{"revision":"r4","weight":10,"since":"$AT","attempts":30,"failures":4,
+        "failuresMax":50}},
+        "canaryEnded":{{"revision":"r2","at":"$AT","reason":"promoted"}},
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
         "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT"}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,
@@ -104,6 +121,7 @@ fn a_deploy() {
         revision: revision_3(),
         digest: Digest([1; 32]),
         active: true,
+        canary: false,
         created: true,
         manifest: manifest(),
         warnings: vec!["careful".into()],
@@ -112,7 +130,7 @@ fn a_deploy() {
     let (digest, manifest) = ("01".repeat(32), manifest().to_json());
     let expect = format!(
         r#"{{"name":"welcome","revision":"r3","digest":"{digest}","active":true,
-        "manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"]}}"#
+        "canary":false,"manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"]}}"#
     );
     check(DeployedView::from(deployed), &expect);
 }
