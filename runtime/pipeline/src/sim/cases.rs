@@ -5,6 +5,7 @@ use triphammer_model::{Effects, Event, EventParts, NewEvent, StateWrite};
 use super::generator::{FunctionSpec, Step};
 use super::observed::End;
 use super::world::World;
+use crate::canary::Share;
 
 /// A world with a keyed function `f0` that takes `t0`.
 fn keyed() -> World {
@@ -134,5 +135,26 @@ fn dead_letters_are_redriven_in_the_order_in_which_they_came() {
     let ids = world.host.shown().deliveries.into_iter().map(|(id, ..)| id).rev().collect();
     world.redrive_these(ids).unwrap();
     world.look().unwrap();
+    world.rest().unwrap();
+}
+
+#[test]
+fn a_canary_that_fails_is_ended_by_the_attempt_that_passes_its_bound() {
+    let mut world = keyed();
+    let share = Share::Canary { weight: 99, failures_max: 50 };
+    world.try_out(spec(), share).unwrap();
+    let is_canary = |world: &World| {
+        let inner = world.host.core.lock();
+        inner.functions[&spec().name].definition.canary.is_some()
+    };
+    // One key in a hundred is not the canary's.
+    for n in 0..22 {
+        assert!(is_canary(&world) || n >= 20, "it ends after {n}");
+        world.sent(&format!("e{n}"), &format!("s{n}"));
+        world.ran(End::Reject);
+    }
+    assert!(!is_canary(&world));
+    world.restart(Step::Crash).unwrap();
+    assert!(!is_canary(&world), "and stays so");
     world.rest().unwrap();
 }

@@ -43,6 +43,9 @@ impl Checker {
             Record::Drop { ids, .. } => {
                 ids.iter().try_for_each(|id| self.check_changed(seq, id, Fate::Open))
             }
+            Record::Define { name, definition, raised, .. } if !raised.is_empty() => {
+                self.check_canary_end(name, definition, raised)
+            }
             Record::Define { name, definition, .. } => {
                 let asked = self.orders.values_mut().find(|order| match &order.what {
                     Order::Define { name: n, definition: d } => n == name && d == definition,
@@ -96,7 +99,7 @@ impl Checker {
         Ok(())
     }
 
-    fn check_routes(&self, accepted: &Accepted, due: Option<Timestamp>) -> Verdict {
+    pub(super) fn check_routes(&self, accepted: &Accepted, due: Option<Timestamp>) -> Verdict {
         let expect = self.facts.route(&accepted.event);
         let same = |(name, key): &(_, Result<Option<String>, ()>), found: &NewDelivery| {
             let (found_key, dead) = (&found.key, &found.dead);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use triphammer_journal::{Entrance, Record};
 use triphammer_model::{DeliveryId, Event, RevisionId, Seq, Timestamp};
 
+use super::check_canary::Canaries;
 use super::facts::{Facts, Fate};
 use super::observed::{Answer, End, Observed, Order, Read};
 
@@ -38,6 +39,7 @@ pub(super) struct Checker {
     pub(super) suspects: BTreeSet<DeliveryId>,
     /// Dead letters that the host has not told of yet.
     pub(super) owed: Vec<DeliveryId>,
+    pub(super) canaries: Canaries,
     /// Answered as new; no event is new twice.
     fresh: BTreeSet<Seq>,
 }
@@ -143,7 +145,6 @@ impl Checker {
         ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
         let function = &self.facts.functions[&id.function];
         ensure!(function.definition.paused.is_none(), "{id} runs while its function is paused");
-        ensure!(function.definition.active == Some(revision), "{id} runs on {revision}");
         let limit = function.manifest.as_ref().map_or(0, |manifest| manifest.concurrency);
         let beside = self.running().filter(|other| other.function == id.function).count();
         ensure!(beside < limit as usize, "{id} is one more than run at a time");
@@ -161,6 +162,7 @@ impl Checker {
             let head = self.facts.lane_head(&id.function, key, self.now);
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }
+        self.check_side(id, revision)?;
         let id = id.clone();
         let run_of = Run {
             id,
@@ -217,7 +219,11 @@ impl Checker {
     fn appended(&mut self, seq: Seq, record: &Record) -> Verdict {
         ensure!(seq.get() == self.facts.last + 1, "record {seq} follows {}", self.facts.last);
         ensure!(record.at() == self.now, "record {seq} is of another time");
+        self.check_canary_over(record)?;
         self.check_record(seq, record)?;
+        if let Record::Settle(settle) = record {
+            self.count_canary(settle);
+        }
         self.facts.apply(seq, record);
         self.owe(seq, record);
         self.records.push((seq, record.clone()));
@@ -230,6 +236,7 @@ impl Checker {
         self.sends.clear();
         self.orders.clear();
         self.owed.clear();
+        self.canaries.down();
     }
 
     fn up(&mut self, last: u64, unclean: bool) -> Verdict {

@@ -85,7 +85,10 @@ impl Facts {
                     self.tally(&id.function).dropped += 1;
                 }
             }
-            Record::Define { name, definition, .. } => {
+            Record::Define { at, name, definition, raised } => {
+                if let Some(first) = Seq::new(seq.get() + 1) {
+                    self.admit(first, &Entrance::Host, raised, *at);
+                }
                 let active = definition.active;
                 let def = definition.revisions.iter().find(|def| Some(def.id) == active);
                 let manifest =

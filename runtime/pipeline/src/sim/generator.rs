@@ -78,6 +78,8 @@ pub(super) enum Step {
     AdvanceToDue,
     Timers,
     Deploy,
+    /// A new one, or another weight, a promotion or the end of the one there is.
+    Canary,
     Pause,
     Resume,
     Rollback,
@@ -94,7 +96,7 @@ pub(super) enum Step {
 }
 
 /// Every step, with how often it is chosen in a history that likes all equally.
-const STEPS: [(Step, u64); 22] = [
+const STEPS: [(Step, u64); 23] = [
     (Step::Send, 30),
     (Step::SendAgain, 4),
     (Step::Work, 50),
@@ -107,6 +109,7 @@ const STEPS: [(Step, u64); 22] = [
     (Step::AdvanceToDue, 10),
     (Step::Timers, 12),
     (Step::Deploy, 2),
+    (Step::Canary, 2),
     (Step::Pause, 1),
     (Step::Resume, 3),
     (Step::Rollback, 1),

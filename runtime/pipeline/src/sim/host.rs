@@ -114,6 +114,9 @@ impl Host {
         for (name, def) in core.active_definitions() {
             core.set_active(&name, Ok(revision(&name, &def)));
         }
+        for (name, def) in core.canaries() {
+            core.resume_canary(&name, Ok(revision(&name, &def)));
+        }
         let seen = core.durable.position();
         let mut host = Self {
             core,

@@ -9,8 +9,10 @@ use super::generator::{FunctionSpec, Step};
 use super::host::revision;
 use super::observed::{Observed, Order};
 use super::world::{Stepped, World};
+use crate::canary::Share;
 use crate::info::{Remove, Selection};
-use crate::registry::find_revision;
+use crate::registry::{Revision, find_revision};
+use crate::rollout::{Candidate, end_canary, give};
 
 impl World {
     pub(super) fn administer(&mut self, step: Step) -> Stepped {
@@ -25,6 +27,7 @@ impl World {
                         let spec = self.generator.revision(&spec, at);
                         self.deploy(spec)
                     }
+                    Step::Canary => self.canary(spec, at),
                     Step::Remove => self.remove(spec.name),
                     step => self.redefine(&spec.name, step),
                 }
@@ -40,6 +43,71 @@ impl World {
     pub(super) fn deploy(&mut self, spec: FunctionSpec) -> Stepped {
         let name = spec.name.clone();
         let mut definition = self.definition(&name);
+        let id = self.upload(&mut definition, &spec)?;
+        match self.functions.iter_mut().find(|function| function.name == name) {
+            Some(function) => *function = spec,
+            None => self.functions.push(spec),
+        }
+        self.give(&name, definition, id, Share::All)
+    }
+
+    /// Another revision as a canary; or what can become of the one that there is.
+    fn canary(&mut self, spec: FunctionSpec, at: u64) -> Stepped {
+        let mut definition = self.definition(&spec.name);
+        if definition.deleted || definition.active.is_none() {
+            return Ok(());
+        }
+        let rng = &mut self.generator.rng;
+        let (weight, failures_max) = (1 + rng.below(99) as u8, [0, 50, 100][rng.below(3) as usize]);
+        let (share, choice) = (Share::Canary { weight, failures_max }, rng.below(4));
+        match definition.canary {
+            Some(canary) if choice == 0 => {
+                self.give(&spec.name, definition, canary.revision, Share::All)
+            }
+            Some(canary) if choice == 1 => {
+                self.give(&spec.name, definition, canary.revision, share)
+            }
+            Some(_) if choice == 2 => self.redefine(&spec.name, Step::Rollback),
+            _ => {
+                let keyed = definition
+                    .active
+                    .and_then(|id| find_revision(&definition, id))
+                    .is_some_and(|def| def.manifest.contains("\"key\""));
+                let next = self.generator.revision(&spec, at);
+                self.try_out(FunctionSpec { keyed, ..next }, share)
+            }
+        }
+    }
+
+    /// Uploads a canary with the key of the active revision.
+    pub(super) fn try_out(&mut self, spec: FunctionSpec, share: Share) -> Stepped {
+        let mut definition = self.definition(&spec.name);
+        let id = self.upload(&mut definition, &spec)?;
+        self.give(&spec.name, definition, id, share)
+    }
+
+    fn give(
+        &mut self,
+        function: &FunctionName,
+        mut definition: Definition,
+        id: RevisionId,
+        share: Share,
+    ) -> Stepped {
+        let def = find_revision(&definition, id).ok_or("a revision that is not there")?;
+        let loaded = revision(function, def);
+        let manifest = &loaded.manifest;
+        let candidate = Candidate { function, id, manifest, at: self.clock.now() };
+        give(&mut definition, &candidate, share, &Limits::default())
+            .map_err(|error| error.to_string())?;
+        self.define(function, definition, Some(loaded))
+    }
+
+    /// Adds a revision that serves nothing yet.
+    fn upload(
+        &self,
+        definition: &mut Definition,
+        spec: &FunctionSpec,
+    ) -> Result<RevisionId, String> {
         definition.revision_last += 1;
         let id = RevisionId::new(definition.revision_last).expect("it is above zero");
         let manifest = Manifest::from_json(&spec.manifest().to_string(), &Limits::default());
@@ -53,23 +121,21 @@ impl World {
             created: self.clock.now(),
         });
         definition.deleted = false;
-        (definition.previous, definition.active) = (definition.active, Some(id));
-        match self.functions.iter_mut().find(|function| function.name == name) {
-            Some(function) => *function = spec,
-            None => self.functions.push(spec),
-        }
-        self.define(&name, definition)
+        Ok(id)
     }
 
-    fn define(&mut self, name: &FunctionName, definition: Definition) -> Stepped {
-        let active = definition.active.and_then(|id| find_revision(&definition, id));
-        let active = active.map(|def| revision(name, def));
+    fn define(
+        &mut self,
+        name: &FunctionName,
+        definition: Definition,
+        loaded: Option<Arc<Revision>>,
+    ) -> Stepped {
         let order = self.number();
         let what = Order::Define { name: name.clone(), definition: definition.clone() };
         self.observe(Observed::Ordered { order, what })?;
         let before = self.definition(name);
         let (core, name) = (Arc::clone(&self.host.core), name.clone());
-        let job = async move { core.define(&name, &before, definition, active).await.map(|()| 0) };
+        let job = async move { core.define(&name, &before, definition, loaded).await.map(|()| 0) };
         self.host.order(order, job);
         self.answer()
     }
@@ -81,12 +147,18 @@ impl World {
         match step {
             Step::Pause if definition.paused.is_none() => definition.paused = Some(pause),
             Step::Resume if definition.paused.is_some() => definition.paused = None,
-            Step::Rollback if definition.previous.is_some() => {
-                std::mem::swap(&mut definition.active, &mut definition.previous);
+            Step::Rollback if definition.canary.is_some() => {
+                end_canary(&mut definition, self.clock.now(), "rolled back".into());
             }
+            Step::Rollback => match definition.previous {
+                Some(id) if !definition.deleted => {
+                    return self.give(name, definition, id, Share::All);
+                }
+                _ => return Ok(()),
+            },
             _ => return Ok(()),
         }
-        if definition.deleted { Ok(()) } else { self.define(name, definition) }
+        if definition.deleted { Ok(()) } else { self.define(name, definition, None) }
     }
 
     pub(super) fn resume_all(&mut self) -> Stepped {
