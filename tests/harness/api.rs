@@ -207,6 +207,6 @@ impl Host {
     }
 }
 
-pub(super) fn upload(name: &str, wasm: Vec<u8>) -> Request {
+pub(crate) fn upload(name: &str, wasm: Vec<u8>) -> Request {
     Request::new("PUT", format!("/api/v1/functions/{name}")).body("application/wasm", wasm)
 }

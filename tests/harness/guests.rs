@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 const TARGET: &str = "wasm32-wasip2";
 /// Everything under `functions/` and `tests/guests/`.
-pub(crate) const PACKAGES: [&str; 12] = [
+pub(crate) const PACKAGES: [&str; 14] = [
+    "alarm",
     "bench",
     "connect",
     "counter",
@@ -18,6 +19,7 @@ pub(crate) const PACKAGES: [&str; 12] = [
     "relay",
     "script",
     "stock",
+    "tally",
     "user-registration",
 ];
 

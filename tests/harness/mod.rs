@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 
-pub(crate) use api::{committed, dead, text_reply};
+pub(crate) use api::{committed, dead, text_reply, upload};
 pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
 pub(crate) use feed::Feed;

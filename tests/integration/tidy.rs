@@ -182,9 +182,9 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 17] = [
+const FAMILIES: [&str; 18] = [
     "canary", "config", "delivery", "deploy", "event", "function", "host", "http", "invoke",
-    "journal", "limit", "manifest", "module", "query", "route", "sandbox", "state",
+    "journal", "limit", "manifest", "module", "query", "route", "sandbox", "state", "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -11,7 +11,7 @@ pub struct Effects {
     pub writes: Vec<StateWrite>,
     /// In the order in which they were emitted.
     pub emits: Vec<NewEvent>,
-    /// In the order in which they were asked for: the last of each name holds.
+    /// The last change of each name, in the order in which they were asked for.
     pub timers: Vec<TimerChange>,
     pub reply: Option<Reply>,
 }

@@ -13,6 +13,9 @@ pub struct Limits {
     pub emits_max: usize,
     /// `limit.emit_bytes`: emitted events together, in bytes.
     pub emit_bytes_max: usize,
+    /// `limit.timers`: timers set or cancelled, each time counted. Those that are set count among
+    /// the emitted events too.
+    pub timers_max: usize,
     /// `limit.state_writes`: different names written.
     pub state_writes_max: usize,
     /// `limit.state_bytes`: written names and values together, in bytes.
@@ -44,6 +47,7 @@ impl Default for Limits {
             memory_bytes_max: 256 << 20,
             emits_max: 1000,
             emit_bytes_max: 4 << 20,
+            timers_max: 1000,
             state_writes_max: 10_000,
             state_bytes_max: 8 << 20,
             state_name_len_max: 512,

@@ -15,6 +15,7 @@ use crate::canary::{InvalidShare, Share};
 use crate::core::{Core, Inner};
 use crate::error::{AcceptError, ChangeError, DeployError};
 use crate::feed::FeedItem;
+use crate::fitting::read_fitting;
 use crate::info::{Deploy, Deployed};
 use crate::registry::{Function, Revision, find_revision, routes};
 use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
@@ -375,7 +376,7 @@ fn read_manifest(
     limits: &Limits,
 ) -> Result<Manifest, DeployError> {
     let text = deploy.manifest.as_deref().unwrap_or(&prepared.manifest_json);
-    Ok(Manifest::from_json(text, limits)?)
+    read_fitting(text, prepared, limits)
 }
 
 fn check_config(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, DeployError> {

@@ -12,6 +12,7 @@ use triphammer_sandbox::{Call, Module};
 
 use crate::deploy::Deployer;
 use crate::error::{ChangeError, DeployError};
+use crate::fitting::read_fitting;
 use crate::info::DryRun;
 use crate::reads::Reader;
 use crate::route::find_key;
@@ -47,7 +48,7 @@ impl Deployer {
         event: Event,
     ) -> Result<DryRun, DeployError> {
         let prepared = self.sandbox.prepare(wasm).await?;
-        let manifest = Manifest::from_json(&prepared.manifest_json, &self.core.limits)?;
+        let manifest = read_fitting(&prepared.manifest_json, &prepared, &self.core.limits)?;
         let Ok(none) = "not-deployed".parse::<FunctionName>() else {
             unreachable!("the text is a name")
         };

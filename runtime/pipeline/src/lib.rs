@@ -21,6 +21,7 @@ mod dry_run;
 mod entry;
 mod error;
 mod feed;
+mod fitting;
 mod fn_queue;
 mod give_up;
 mod history;

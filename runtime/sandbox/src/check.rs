@@ -6,19 +6,24 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::bindings::FunctionPre;
+use crate::bindings::batch::BatchFunctionPre;
 use crate::engine::{MEMORIES_MAX, TABLES_MAX};
 use crate::error::ModuleError;
 use crate::host::Guest;
+use crate::module::Entry;
 use crate::wasi;
 
 /// The longest module, in bytes.
 pub(crate) const MODULE_LEN_MAX: usize = 32 << 20;
 const PACKAGE: &str = "triphammer:function";
-const INTERFACES: [&str; 5] = ["types", "outbox", "state", "config", "log"];
-const EXPORTS: [(&str, &str); 2] = [
-    ("handle", "func(event: event, delivery: delivery) -> result<option<reply>, fault>"),
-    ("describe", "func() -> string"),
-];
+const INTERFACES: [&str; 6] = ["types", "outbox", "state", "timers", "config", "log"];
+/// An export, and the type that it must have.
+type Export = (&'static str, &'static str);
+const DESCRIBE: Export = ("describe", "func() -> string");
+const HANDLE: Export =
+    ("handle", "func(event: event, delivery: delivery) -> result<option<reply>, fault>");
+const HANDLE_BATCH: Export =
+    ("handle-batch", "func(events: list<tuple<event, delivery>>) -> result<option<reply>, fault>");
 
 /// Tells by the first bytes what this is, before anything is compiled.
 pub(crate) fn check_bytes(wasm: &[u8]) -> Result<(), ModuleError> {
@@ -49,10 +54,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 }
 
 /// Resolves everything that an instance needs, or says all that is wrong.
-pub(crate) fn link(
-    component: &Component,
-    linker: &Linker<Guest>,
-) -> Result<FunctionPre<Guest>, ModuleError> {
+pub(crate) fn link(component: &Component, linker: &Linker<Guest>) -> Result<Entry, ModuleError> {
     let engine = component.engine();
     let mut problems = import_problems(component, engine);
     problems.extend(export_problems(component, engine));
@@ -63,7 +65,10 @@ pub(crate) fn link(
     // The names are right, so what fails now is a type.
     let wrong = |error: wasmtime::Error| ModuleError::World { problems: vec![chain(&error)] };
     let pre: InstancePre<Guest> = linker.instantiate_pre(component).map_err(wrong)?;
-    FunctionPre::new(pre).map_err(wrong)
+    match has(component, HANDLE_BATCH) {
+        true => BatchFunctionPre::new(pre).map(Entry::Batch).map_err(wrong),
+        false => FunctionPre::new(pre).map(Entry::Single).map_err(wrong),
+    }
 }
 
 /// The names of the interfaces that a component imports.
@@ -102,14 +107,26 @@ fn interface_problem(import: &str) -> Option<String> {
     Some(format!("it imports `{import}`, {reason}"))
 }
 
+fn has(component: &Component, (name, _): Export) -> bool {
+    component.component_type().get_export(component.engine(), name).is_some()
+}
+
+/// `describe`, and one of the two that handle events.
 fn export_problems(component: &Component, engine: &Engine) -> Vec<String> {
     let ty = component.component_type();
-    let problem = |(name, signature): &(&str, &str)| match ty.get_export(engine, name) {
+    let problem = |(name, signature): Export| match ty.get_export(engine, name) {
         Some(export) if matches!(export.ty, ComponentItem::ComponentFunc(_)) => None,
         Some(_) => Some(format!("its export `{name}` is not a function; it must be `{signature}`")),
         None => Some(format!("it does not export `{name}: {signature}`")),
     };
-    EXPORTS.iter().filter_map(problem).collect()
+    let handler = match (has(component, HANDLE), has(component, HANDLE_BATCH)) {
+        (true, true) => Some("it exports both `handle` and `handle-batch`, not one of them".into()),
+        (false, true) => problem(HANDLE_BATCH),
+        (true, false) => problem(HANDLE),
+        (false, false) => problem(HANDLE)
+            .map(|problem| format!("{problem}, nor `{}: {}`", HANDLE_BATCH.0, HANDLE_BATCH.1)),
+    };
+    handler.into_iter().chain(problem(DESCRIBE)).collect()
 }
 
 fn check_resources(component: &Component) -> Result<(), ModuleError> {

@@ -82,6 +82,7 @@ pub enum Limit {
     Memory,
     Emits,
     EmitBytes,
+    Timers,
     StateWrites,
     StateBytes,
     Reply,
@@ -95,6 +96,7 @@ impl Limit {
             Self::Memory => "limit.memory",
             Self::Emits => "limit.emits",
             Self::EmitBytes => "limit.emit_bytes",
+            Self::Timers => "limit.timers",
             Self::StateWrites => "limit.state_writes",
             Self::StateBytes => "limit.state_bytes",
             Self::Reply => "limit.reply",
@@ -108,6 +110,7 @@ impl Limit {
             Self::Memory => "all memories and tables of an instance together may take",
             Self::Emits => "an attempt may emit",
             Self::EmitBytes => "the events that an attempt emits may take together",
+            Self::Timers => "an attempt may set and cancel",
             Self::StateWrites => "an attempt may write",
             Self::StateBytes => "the state that an attempt writes may take",
             Self::Reply => "a reply may have",
@@ -120,6 +123,7 @@ impl Limit {
         match self {
             Self::Memory | Self::EmitBytes | Self::StateBytes | Self::Reply | Self::Call => "bytes",
             Self::Emits => "events",
+            Self::Timers => "timers",
             Self::StateWrites => "state entries",
             Self::Logs => "lines",
         }
@@ -168,7 +172,7 @@ pub enum ModuleError {
     )]
     Core,
     /// It is a component, of another world.
-    #[error("the component does not fit the world `triphammer:function/function`: {}", problems.join("; "))]
+    #[error("the component fits no world of `triphammer:function`: {}", problems.join("; "))]
     World { problems: Vec<String> },
     /// An instance of it would not fit into the pool.
     #[error("the component needs more than an instance may have: {message}")]

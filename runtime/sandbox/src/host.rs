@@ -7,12 +7,12 @@ use std::sync::Arc;
 use triphammer_model::{Effects, Limits, LogLevel, Reply};
 use wasmtime::Result;
 
-use crate::bindings::imports::{config, log, outbox, state, types};
+use crate::bindings::imports::{config, log, outbox, state, timers, types};
 use crate::error::HostError;
 use crate::logs::Logs;
 use crate::memory::MemoryMeter;
-use crate::outbox::Outbox;
-use crate::state::{State, StateReader};
+use crate::outbox::{DELAY_MS_MAX, Outbox};
+use crate::state::{State, StateReader, Write};
 use crate::wasi::Wasi;
 
 /// The data of one store: one guest, one attempt.
@@ -55,8 +55,8 @@ impl Guest {
 
     /// Called only when the guest has succeeded; otherwise what it asked for is dropped with it.
     pub(crate) fn into_effects(self, reply: Option<Reply>) -> Effects {
-        let (writes, emits) = (self.state.into_writes(), self.outbox.into_emits());
-        Effects { writes, emits, timers: Vec::new(), reply }
+        let (emits, timers) = self.outbox.into_effects();
+        Effects { writes: self.state.into_writes(), emits, timers, reply }
     }
 
     fn check_name(&self, name: &str) -> Result<(), Refusal> {
@@ -124,7 +124,16 @@ impl state::Host for Guest {
         if let Err(refusal) = checked {
             return Ok(Err(refusal.into()));
         }
-        self.state.write(name, Some(value.into()), &self.limits)?;
+        self.state.write(name, Write::Set(value.into(), None), &self.limits)?;
+        Ok(Ok(()))
+    }
+
+    fn set_with_ttl(&mut self, name: String, value: Vec<u8>, ttl_ms: u64) -> Answer<()> {
+        let checked = self.check_name(&name).and_then(|()| self.check_value(&value));
+        if let Err(refusal) = checked.and_then(|()| check_ttl(ttl_ms)) {
+            return Ok(Err(refusal.into()));
+        }
+        self.state.write(name, Write::Set(value.into(), Some(ttl_ms)), &self.limits)?;
         Ok(Ok(()))
     }
 
@@ -132,7 +141,7 @@ impl state::Host for Guest {
         if let Err(refusal) = self.check_name(&name) {
             return Ok(Err(refusal.into()));
         }
-        self.state.write(name, None, &self.limits)?;
+        self.state.write(name, Write::Delete, &self.limits)?;
         Ok(Ok(()))
     }
 
@@ -145,6 +154,18 @@ impl state::Host for Guest {
         let limit = self.limits.state_scan_max.min(limit as usize);
         let entries = self.state.scan(&prefix, after.as_deref(), limit).map_err(stop)?;
         Ok(Ok(entries.into_iter().map(|(name, value)| (name, value.into())).collect()))
+    }
+}
+
+impl timers::Host for Guest {
+    fn set(&mut self, name: String, after_ms: u64, event: timers::TimerEvent) -> Answer<()> {
+        let set = self.outbox.set_timer(name, after_ms, event, &self.limits)?;
+        Ok(set.map_err(Into::into))
+    }
+
+    fn cancel(&mut self, name: String) -> Answer<()> {
+        let cancelled = self.outbox.cancel_timer(name, &self.limits)?;
+        Ok(cancelled.map_err(Into::into))
     }
 }
 
@@ -165,6 +186,13 @@ impl log::Host for Guest {
         };
         Ok(self.logs.write(level, &message)?)
     }
+}
+
+fn check_ttl(ttl_ms: u64) -> Result<(), Refusal> {
+    if (1..=DELAY_MS_MAX).contains(&ttl_ms) {
+        return Ok(());
+    }
+    Err(Refusal::new("state.ttl", "a state entry's time to live must be 1 ms to 3650 days"))
 }
 
 fn stop(error: HostError) -> crate::error::Stop {

@@ -1,48 +1,20 @@
 //! One attempt: a fresh store and instance, one call, and whatever came of it. Dropping the future
 //! ends the guest; nothing of it is left.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use triphammer_model::{Delivery, Effects, Event, ExtensionValue, Limits, LogLine, Reply};
+use triphammer_model::{Limits, Reply};
 use wasmtime::{Engine, Store, UpdateDeadline};
 
-use crate::bindings;
-use crate::bindings::imports::types::{ExtensionValueParam, Fault};
+use crate::bindings::batch::BatchFunctionPre;
+use crate::bindings::imports::types::Fault;
+use crate::bindings::{self, FunctionPre};
+use crate::call::{Handed, Invoked};
 use crate::error::{HostError, InvokeError, Limit};
 use crate::failure::{self, Phase};
 use crate::host::{Given, Guest};
 use crate::logs::{Written, cut};
-use crate::module::Module;
-use crate::state::StateReader;
-
-/// One attempt at a delivery.
-pub struct Call {
-    pub module: Module,
-    pub event: Event,
-    pub delivery: Delivery,
-    pub idempotency_key: String,
-    pub config: Arc<BTreeMap<String, String>>,
-    pub state: Arc<dyn StateReader>,
-    /// Of the manifest; more than the host's own limit counts as that.
-    pub timeout: Duration,
-    /// Of the manifest; more than the host's own limit counts as that.
-    pub memory_bytes: u64,
-}
-
-/// What came of an attempt.
-#[derive(Debug)]
-pub struct Invoked {
-    pub result: Result<Effects, InvokeError>,
-    pub logs: Vec<LogLine>,
-    /// Log lines that were not kept.
-    pub logs_left_out: u32,
-    /// From the start of the instance; waiting for a slot is not in it.
-    pub elapsed: Duration,
-    /// The most that all memories and tables had together.
-    pub memory_bytes: u64,
-}
+use crate::module::Entry;
 
 /// Ticks until a guest first comes back to the scheduler: between one and two, so that a short
 /// call is rarely interrupted.
@@ -80,12 +52,19 @@ impl Attempt {
         Self { store, started, timeout }
     }
 
-    pub(crate) async fn describe(mut self, module: &Module) -> (Result<String, InvokeError>, u64) {
+    pub(crate) async fn describe(mut self, entry: &Entry) -> (Result<String, InvokeError>, u64) {
         let store = &mut self.store;
         let call = async {
-            let instance = module.0.pre.instantiate_async(&mut *store).await;
-            let instance = instance.map_err(|error| (Phase::Start, error))?;
-            instance.call_describe(&mut *store).await.map_err(|error| (Phase::Call, error))
+            match entry {
+                Entry::Single(pre) => {
+                    let instance = pre.instantiate_async(&mut *store).await.map_err(start)?;
+                    instance.call_describe(&mut *store).await.map_err(called)
+                }
+                Entry::Batch(pre) => {
+                    let instance = pre.instantiate_async(&mut *store).await.map_err(start)?;
+                    instance.call_describe(&mut *store).await.map_err(called)
+                }
+            }
         };
         let ended = within(self.started + self.timeout, call).await;
         let guest = self.store.data();
@@ -94,21 +73,44 @@ impl Attempt {
         (ended.map_err(explained), memory_bytes)
     }
 
-    pub(crate) async fn handle(mut self, call: &Call, limits: &Limits) -> Invoked {
+    pub(crate) async fn handle(
+        mut self,
+        pre: &FunctionPre<Guest>,
+        handed: &Handed<'_>,
+        limits: &Limits,
+    ) -> Invoked {
         let store = &mut self.store;
-        let extensions: Vec<_> = call.event.extensions().collect();
-        let extensions: Vec<_> = extensions.iter().map(|(name, v)| (*name, lower(v))).collect();
         let run = async {
-            let instance = call.module.0.pre.instantiate_async(&mut *store).await;
-            let instance = instance.map_err(|error| (Phase::Start, error))?;
-            let event = event(&call.event, &extensions);
-            let seq = call.delivery.id.seq.to_string();
-            let revision = call.delivery.revision.to_string();
-            let delivery = delivery(call, &seq, &revision);
-            let handled = instance.call_handle(&mut *store, event, delivery).await;
-            handled.map_err(|error| (Phase::Call, error))
+            let instance = pre.instantiate_async(&mut *store).await.map_err(start)?;
+            let extensions = handed.extensions();
+            let event = handed.event(&extensions);
+            instance.call_handle(&mut *store, event, handed.delivery()).await.map_err(called)
         };
         let ended = within(self.started + self.timeout, run).await;
+        self.ended(ended, limits)
+    }
+
+    pub(crate) async fn handle_batch(
+        mut self,
+        pre: &BatchFunctionPre<Guest>,
+        handed: &[Handed<'_>],
+        limits: &Limits,
+    ) -> Invoked {
+        let store = &mut self.store;
+        let run = async {
+            let instance = pre.instantiate_async(&mut *store).await.map_err(start)?;
+            let extensions: Vec<_> = handed.iter().map(Handed::extensions).collect();
+            let events = handed.iter().zip(&extensions);
+            let events: Vec<_> =
+                events.map(|(handed, own)| (handed.event(own), handed.delivery())).collect();
+            instance.call_handle_batch(&mut *store, &events).await.map_err(called)
+        };
+        let ended = within(self.started + self.timeout, run).await;
+        self.ended(ended, limits)
+    }
+
+    /// Nothing that the guest asked for goes on, unless it has succeeded.
+    fn ended(self, ended: Result<Handled, Failed>, limits: &Limits) -> Invoked {
         let elapsed = self.started.elapsed();
         let guest = self.store.into_data();
         let written = guest.logs.finish();
@@ -123,6 +125,17 @@ impl Attempt {
         let Written { lines, left_out, .. } = written;
         Invoked { result, logs: lines, logs_left_out: left_out, elapsed, memory_bytes }
     }
+}
+
+/// What a handler returns.
+type Handled = Result<Option<bindings::Reply>, Fault>;
+
+fn start(error: wasmtime::Error) -> (Phase, wasmtime::Error) {
+    (Phase::Start, error)
+}
+
+fn called(error: wasmtime::Error) -> (Phase, wasmtime::Error) {
+    (Phase::Call, error)
 }
 
 /// How a call failed: none is the deadline, met while the guest was waiting.
@@ -158,45 +171,6 @@ fn faulted(fault: Fault) -> InvokeError {
             message: kept(retry.message),
             after: retry.after_ms.map(Duration::from_millis),
         },
-    }
-}
-
-fn event<'a>(
-    event: &'a Event,
-    extensions: &'a [(&'a str, ExtensionValueParam<'a>)],
-) -> bindings::Event<'a> {
-    bindings::Event {
-        id: event.id(),
-        source: event.source(),
-        type_: event.ty(),
-        subject: event.subject(),
-        time: event.time(),
-        datacontenttype: event.datacontenttype(),
-        dataschema: event.dataschema(),
-        extensions,
-        data: event.data(),
-    }
-}
-
-fn lower(value: &ExtensionValue) -> ExtensionValueParam<'_> {
-    match value {
-        ExtensionValue::Boolean(value) => ExtensionValueParam::Boolean(*value),
-        ExtensionValue::Integer(value) => ExtensionValueParam::Integer(*value),
-        ExtensionValue::Text(value) => ExtensionValueParam::Text(value),
-    }
-}
-
-fn delivery<'a>(call: &'a Call, seq: &'a str, revision: &'a str) -> bindings::Delivery<'a> {
-    let delivery = &call.delivery;
-    bindings::Delivery {
-        seq,
-        function: delivery.id.function.as_str(),
-        revision,
-        attempt: delivery.attempt,
-        key: delivery.key.as_ref().map(|key| key.as_str()),
-        accepted_ms: delivery.accepted.ms(),
-        deadline_ms: delivery.deadline.ms(),
-        idempotency_key: &call.idempotency_key,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod artefacts;
 mod bindings;
+mod call;
 mod check;
 mod engine;
 mod error;
@@ -16,14 +17,15 @@ mod invoke;
 mod logs;
 mod memory;
 mod module;
+mod new_event;
 mod outbox;
 mod sandbox;
 mod state;
 mod ticker;
 mod wasi;
 
+pub use call::{BatchCall, BatchItem, Call, Invoked};
 pub use error::{Fault, HostError, InvokeError, Limit, LimitExceeded, ModuleError, SetupError};
-pub use invoke::{Call, Invoked};
 pub use module::Module;
 pub use sandbox::{Prepared, Sandbox, SandboxOptions};
 pub use state::{NoState, StateReader};

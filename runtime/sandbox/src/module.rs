@@ -7,6 +7,7 @@ use triphammer_model::Digest;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::FunctionPre;
+use crate::bindings::batch::BatchFunctionPre;
 use crate::check;
 use crate::engine::{MEMORIES_PER_SLOT, TABLES_PER_SLOT};
 use crate::error::ModuleError;
@@ -17,10 +18,16 @@ pub struct Module(pub(crate) Arc<Linked>);
 
 pub(crate) struct Linked {
     pub(crate) digest: Digest,
-    pub(crate) pre: FunctionPre<Guest>,
+    pub(crate) entry: Entry,
     /// How many slots of the pool an instance takes.
     pub(crate) slots: u32,
     imports: Vec<String>,
+}
+
+/// What of it handles events.
+pub(crate) enum Entry {
+    Single(FunctionPre<Guest>),
+    Batch(BatchFunctionPre<Guest>),
 }
 
 impl Module {
@@ -29,13 +36,19 @@ impl Module {
         component: &Component,
         linker: &Linker<Guest>,
     ) -> Result<Self, ModuleError> {
-        let pre = check::link(component, linker)?;
+        let entry = check::link(component, linker)?;
         let imports = check::imports(component);
-        Ok(Self(Arc::new(Linked { digest, pre, slots: slots(component), imports })))
+        Ok(Self(Arc::new(Linked { digest, entry, slots: slots(component), imports })))
     }
 
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    /// Whether it takes a list of events at a time, and so needs a manifest with `batch`; one that
+    /// takes single events must not have it.
+    pub fn handles_batches(&self) -> bool {
+        matches!(self.0.entry, Entry::Batch(_))
     }
 
     /// The interfaces that it imports, with their versions.

@@ -16,13 +16,14 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::artefacts::Artefacts;
+use crate::call::{BatchCall, Call, Handed, Invoked};
 use crate::check;
 use crate::engine;
 use crate::error::{InvokeError, ModuleError, SetupError};
 use crate::host::{Given, Guest};
-use crate::invoke::{Attempt, Call, Invoked};
-use crate::module::{Linked, Module};
-use crate::state::NoState;
+use crate::invoke::Attempt;
+use crate::module::{Entry, Linked, Module};
+use crate::state::{NoState, StateReader};
 use crate::ticker::Ticker;
 
 /// How a sandbox is set up.
@@ -153,26 +154,58 @@ impl Sandbox {
         self.shop.artefacts.remove(digest);
     }
 
-    /// Runs one attempt, when there is a slot for it.
+    /// Runs one attempt, when there is a slot for it. A module that takes lists is given a list of
+    /// one.
     pub async fn invoke(&self, call: Call) -> Invoked {
-        let module = &call.module;
-        let slots = module.0.slots.min(self.slots_max);
+        let Call { module, event, delivery, idempotency_key, .. } = &call;
+        let handed = Handed::new(event, delivery, idempotency_key);
         // Released after the instance is gone, because it is declared before.
-        let _slots = self.slots.acquire_many(slots).await.ok();
+        let _slots = self.slots.acquire_many(self.slots_of(module)).await.ok();
         let _running = self.ticker.running();
-        let given = Given {
-            limits: Arc::clone(&self.limits),
-            state: Arc::clone(&call.state),
-            config: Arc::clone(&call.config),
-            memory_bytes: call.memory_bytes.min(self.limits.memory_bytes_max),
-        };
+        let given = self.given(&call.state, &call.config, call.memory_bytes);
         let timeout = call.timeout.min(self.limits.timeout_max);
-        Attempt::new(&self.engine, given, timeout).handle(&call, &self.limits).await
+        let attempt = Attempt::new(&self.engine, given, timeout);
+        match &module.0.entry {
+            Entry::Single(pre) => attempt.handle(pre, &handed, &self.limits).await,
+            Entry::Batch(pre) => attempt.handle_batch(pre, &[handed], &self.limits).await,
+        }
+    }
+
+    /// Runs one attempt at all deliveries of a batch: one instance, one call, one outcome.
+    pub async fn invoke_batch(&self, call: BatchCall) -> Invoked {
+        let Entry::Batch(pre) = &call.module.0.entry else { return not_for_batches() };
+        let handed = call.items.iter();
+        let handed: Vec<_> = handed
+            .map(|item| Handed::new(&item.event, &item.delivery, &item.idempotency_key))
+            .collect();
+        let _slots = self.slots.acquire_many(self.slots_of(&call.module)).await.ok();
+        let _running = self.ticker.running();
+        let given = self.given(&call.state, &call.config, call.memory_bytes);
+        let timeout = call.timeout.min(self.limits.timeout_max);
+        let attempt = Attempt::new(&self.engine, given, timeout);
+        attempt.handle_batch(pre, &handed, &self.limits).await
+    }
+
+    fn slots_of(&self, module: &Module) -> u32 {
+        module.0.slots.min(self.slots_max)
+    }
+
+    fn given(
+        &self,
+        state: &Arc<dyn StateReader>,
+        config: &Arc<BTreeMap<String, String>>,
+        memory_bytes: u64,
+    ) -> Given {
+        Given {
+            limits: Arc::clone(&self.limits),
+            state: Arc::clone(state),
+            config: Arc::clone(config),
+            memory_bytes: memory_bytes.min(self.limits.memory_bytes_max),
+        }
     }
 
     async fn describe(&self, module: &Module) -> (Result<String, InvokeError>, u64) {
-        let slots = module.0.slots.min(self.slots_max);
-        let _slots = self.slots.acquire_many(slots).await.ok();
+        let _slots = self.slots.acquire_many(self.slots_of(module)).await.ok();
         let _running = self.ticker.running();
         let given = Given {
             limits: Arc::clone(&self.limits),
@@ -180,7 +213,7 @@ impl Sandbox {
             config: Arc::new(BTreeMap::new()),
             memory_bytes: self.limits.memory_bytes_max,
         };
-        Attempt::new(&self.engine, given, DESCRIBE_TIMEOUT).describe(module).await
+        Attempt::new(&self.engine, given, DESCRIBE_TIMEOUT).describe(&module.0.entry).await
     }
 
     /// The one copy of a module: in use, from its artefact, or compiled. Everyone who asks for the
@@ -257,6 +290,18 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> Result<Component, ModuleErro
     let component = unsafe { Component::deserialize(engine, compiled) };
     // What this engine has compiled it refuses only when the pool has no place for it.
     component.map_err(|error| ModuleError::Resources { message: error.root_cause().to_string() })
+}
+
+/// The caller's mistake, which must not look like the event's.
+fn not_for_batches() -> Invoked {
+    let message = "the module handles single events, not batches".to_owned();
+    Invoked {
+        result: Err(InvokeError::Host { message }),
+        logs: Vec::new(),
+        logs_left_out: 0,
+        elapsed: Duration::ZERO,
+        memory_bytes: 0,
+    }
 }
 
 fn digest_of(wasm: &[u8]) -> Digest {

@@ -44,9 +44,29 @@ const PAGE: usize = 100;
 /// What one scan returns at most, unless its first entry alone is larger.
 const SCAN_BYTES_MAX: usize = 4 << 20;
 
+/// What an attempt does to an entry.
+pub(crate) enum Write {
+    Delete,
+    /// The value, and how long it stays, in milliseconds from the commit.
+    Set(Bytes, Option<u64>),
+}
+
+impl Write {
+    fn value(&self) -> Option<&Bytes> {
+        match self {
+            Self::Delete => None,
+            Self::Set(value, _) => Some(value),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.value().map_or(0, Bytes::len)
+    }
+}
+
 pub(crate) struct State {
     committed: Arc<dyn StateReader>,
-    own: BTreeMap<String, Option<Bytes>>,
+    own: BTreeMap<String, Write>,
     own_bytes: usize,
 }
 
@@ -57,7 +77,7 @@ impl State {
 
     pub(crate) fn get(&self, name: &str) -> Result<Option<Bytes>, HostError> {
         match self.own.get(name) {
-            Some(own) => Ok(own.clone()),
+            Some(own) => Ok(own.value().cloned()),
             None => self.committed.get(name),
         }
     }
@@ -65,13 +85,12 @@ impl State {
     pub(crate) fn write(
         &mut self,
         name: String,
-        value: Option<Bytes>,
+        write: Write,
         limits: &Limits,
     ) -> Result<(), Stop> {
-        let size = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
-        let (name_len, value_len) = (name.len(), size(&value));
-        match self.own.insert(name, value) {
-            Some(earlier) => self.own_bytes = self.own_bytes - size(&earlier) + value_len,
+        let (name_len, value_len) = (name.len(), write.len());
+        match self.own.insert(name, write) {
+            Some(earlier) => self.own_bytes = self.own_bytes - earlier.len() + value_len,
             None => self.own_bytes += name_len + value_len,
         }
         if self.own.len() > limits.state_writes_max {
@@ -84,7 +103,11 @@ impl State {
     }
 
     pub(crate) fn into_writes(self) -> Vec<StateWrite> {
-        self.own.into_iter().map(|(name, value)| StateWrite { name, value, ttl_ms: None }).collect()
+        let write = |(name, write)| match write {
+            Write::Delete => StateWrite { name, value: None, ttl_ms: None },
+            Write::Set(value, ttl_ms) => StateWrite { name, value: Some(value), ttl_ms },
+        };
+        self.own.into_iter().map(write).collect()
     }
 
     pub(crate) fn scan(
@@ -107,16 +130,16 @@ impl State {
             let last = page.len() < want;
             for (name, value) in page {
                 while let Some((own_name, own_value)) = own.next_if(|(own, _)| **own < name) {
-                    found.push(own_name, own_value.as_ref());
+                    found.push(own_name, own_value.value());
                 }
                 match own.next_if(|(own, _)| **own == name) {
-                    Some((_, own_value)) => found.push(&name, own_value.as_ref()),
+                    Some((_, own_value)) => found.push(&name, own_value.value()),
                     None => found.push(&name, Some(&value)),
                 }
                 cursor = Some(name);
             }
             if last {
-                own.by_ref().for_each(|(name, value)| found.push(name, value.as_ref()));
+                own.by_ref().for_each(|(name, write)| found.push(name, write.value()));
                 break;
             }
         }
@@ -193,7 +216,8 @@ mod tests {
         for (name, value) in
             [("a0", new()), ("a3", new()), ("a6", new()), ("b2", new()), ("a5", None)]
         {
-            state.write(name.to_owned(), value, &Limits::default()).unwrap();
+            let write = value.map_or(Write::Delete, |value| Write::Set(value, None));
+            state.write(name.to_owned(), write, &Limits::default()).unwrap();
         }
         state
     }
@@ -235,7 +259,7 @@ mod tests {
         let committed = Committed::new(names(300).map(|name| entry(&name)));
         let mut state = State::new(Arc::clone(&committed) as Arc<dyn StateReader>);
         for name in names(250) {
-            state.write(name, None, &Limits::default()).unwrap();
+            state.write(name, Write::Delete, &Limits::default()).unwrap();
         }
         let found = state.scan("a", None, 20).unwrap();
         assert_eq!(found.first().map(|(name, _)| name.as_str()), Some("a0250"));
@@ -257,8 +281,9 @@ mod tests {
         let limits = Limits { state_writes_max: 2, state_bytes_max: 10, ..Limits::default() };
         let mut state = State::new(Arc::new(NoState));
         let mut write = |name: &str, len: usize| {
-            let value = (len > 0).then(|| vec![0; len].into());
-            state.write(name.to_owned(), value, &limits).map_err(|stop| stop.to_string())
+            let set = || Write::Set(vec![0; len].into(), None);
+            let write = if len > 0 { set() } else { Write::Delete };
+            state.write(name.to_owned(), write, &limits).map_err(|stop| stop.to_string())
         };
         assert_eq!(write("a", 9), Ok(()));
         assert_eq!(write("a", 2), Ok(()));

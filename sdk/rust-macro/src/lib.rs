@@ -34,8 +34,8 @@ use proc_macro::TokenStream;
 /// | `schedule(cron = "0 4 * * *", zone = "Europe/Berlin", name = "nightly", missed = "once")` | an event for it alone by the clock; may be given again |
 ///
 /// The handler takes an `Event<T>` and a `&mut Context`, and returns a `Result<R, Fault>` with `R`
-/// being `()`, `Json<T>` or `Reply`. It stays an ordinary function under its own name, so tests call
-/// it natively. A crate has one `#[function]`: the module is the unit of deployment.
+/// being `()`, `Json<T>` or `Reply`; with `batch` it takes a `Vec<Event<T>>`. It stays an ordinary
+/// function under its own name, so tests call it natively. A crate has one `#[function]`: the module is the unit of deployment.
 #[proc_macro_attribute]
 pub fn function(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand::function(arguments.into(), item.into()).into()

@@ -134,6 +134,11 @@ impl Manifest {
     pub(crate) fn json_members(&self) -> String {
         self.0.json_members()
     }
+
+    /// Whether the handler takes lists of events.
+    pub(crate) fn has_batch(&self) -> bool {
+        self.0.has("batch")
+    }
 }
 
 impl Parse for Manifest {

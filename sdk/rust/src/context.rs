@@ -1,42 +1,42 @@
-//! What a handler sees of its delivery and its host: state, outbox, configuration, log.
+//! What a handler sees of its delivery and its host: state, outbox, timers, configuration, log.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::delivery::Delivery;
 use crate::event::NewEvent;
 #[cfg(target_family = "wasm")]
 use crate::guest::HostCalls;
-use crate::outcome::Error;
+use crate::outcome::{Error, whole_ms};
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::HostCalls;
-
-/// One event for one function, as the host tells it.
-#[derive(Clone, Debug)]
-pub(crate) struct Delivery {
-    pub(crate) seq: String,
-    pub(crate) function: String,
-    pub(crate) revision: String,
-    pub(crate) attempt: u32,
-    pub(crate) key: Option<String>,
-    pub(crate) accepted_ms: u64,
-    pub(crate) deadline_ms: u64,
-    pub(crate) idempotency_key: String,
-}
+use crate::timers::Timers;
 
 /// A handler's view of its delivery and its host.
 ///
 /// Everything that a handler does through it waits in the host until the handler has returned: then
 /// it becomes visible all together, or, after a fault, not at all.
+///
+/// A handler of batches has one context for the whole batch. What it says of a single delivery is
+/// then of the first one; each [`Event`](crate::Event) tells its own.
 #[derive(Debug)]
 pub struct Context {
     pub(crate) calls: HostCalls,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: Arc<Delivery>,
 }
 
 impl Context {
     /// The function's state, of this delivery's ordering key where the function has one.
     pub fn state(&self) -> State<'_> {
         State { calls: &self.calls }
+    }
+
+    /// Sets and cancels timers: events that come back to this function later, and to no other.
+    pub fn timers(&self) -> Timers<'_> {
+        Timers { calls: &self.calls }
     }
 
     /// Emits an event with the commit of this attempt.
@@ -142,6 +142,39 @@ impl State<'_> {
     /// Writes an entry's bytes.
     pub fn set_bytes(&self, name: &str, value: &[u8]) -> Result<(), Error> {
         self.calls.set(name, value)
+    }
+
+    /// Writes an entry as JSON that is gone this long after the commit: 1 ms to ten years, in whole
+    /// milliseconds, rounded up. Written again with [`set`](Self::set), it stays.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use triphammer_sdk::{Context, Event, Fault, function, testing};
+    ///
+    /// #[function(on = "code.requested", key = "subject")]
+    /// fn request(_event: Event<()>, ctx: &mut Context) -> Result<(), Fault> {
+    ///     Ok(ctx.state().set_with_ttl("code", "4711", Duration::from_secs(600))?)
+    /// }
+    ///
+    /// let mut host = testing::Host::new().keyed_by("subject");
+    /// host.call(request, testing::event("code.requested").subject("ann")).unwrap();
+    /// assert_eq!(host.state_of(Some("ann"), "code"), Some("4711".to_owned()));
+    /// host.advance(Duration::from_secs(600));
+    /// assert!(host.state_names(Some("ann")).is_empty());
+    /// ```
+    pub fn set_with_ttl<T: Serialize + ?Sized>(
+        &self,
+        name: &str,
+        value: &T,
+        ttl: Duration,
+    ) -> Result<(), Error> {
+        let bytes = serde_json::to_vec(value).map_err(Error::encode("a state entry"))?;
+        self.set_bytes_with_ttl(name, &bytes, ttl)
+    }
+
+    /// As [`set_with_ttl`](Self::set_with_ttl), with the value's bytes.
+    pub fn set_bytes_with_ttl(&self, name: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
+        self.calls.set_with_ttl(name, value, whole_ms(ttl))
     }
 
     /// Removes an entry, if there is one.

@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::delivery::Delivery;
 use crate::outcome::{Error, Fault};
 
 /// The value of an extension attribute. URIs and timestamps are text, binary is base64 text.
@@ -103,6 +105,7 @@ pub struct Event<T = serde_json::Value> {
     /// The payload.
     pub data: T,
     attributes: Attributes,
+    delivery: Arc<Delivery>,
 }
 
 impl<T> Event<T> {
@@ -146,6 +149,27 @@ impl<T> Event<T> {
         self.extensions().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    /// Which attempt at this event's delivery this is, counted from 1.
+    pub fn attempt(&self) -> u32 {
+        self.delivery.attempt
+    }
+
+    /// The same for every attempt at this event's delivery, and for no other delivery: what to hand
+    /// to an outside service so that it does its part once.
+    pub fn idempotency_key(&self) -> &str {
+        &self.delivery.idempotency_key
+    }
+
+    /// The event's sequence number on this host.
+    pub fn seq(&self) -> &str {
+        &self.delivery.seq
+    }
+
+    /// When the event was accepted, in milliseconds since 1970.
+    pub fn accepted_ms(&self) -> u64 {
+        self.delivery.accepted_ms
+    }
+
     /// All extension attributes.
     pub fn extensions(&self) -> impl Iterator<Item = (&str, &ExtensionValue)> {
         self.attributes.extensions.iter().map(|(name, value)| (name.as_str(), value))
@@ -154,12 +178,27 @@ impl<T> Event<T> {
 
 impl<T: DeserializeOwned + 'static> Event<T> {
     /// Reads the payload. A payload of another shape is a reject: it will not change by waiting.
-    pub(crate) fn read(attributes: Attributes, data: Option<Vec<u8>>) -> Result<Self, Fault> {
+    pub(crate) fn read(
+        attributes: Attributes,
+        data: Option<Vec<u8>>,
+        delivery: Arc<Delivery>,
+    ) -> Result<Self, Fault> {
         let data = match payload(data) {
             Ok(data) => data,
             Err(error) => return Err(unreadable(&attributes, &error)),
         };
-        Ok(Self { data, attributes })
+        Ok(Self { data, attributes, delivery })
+    }
+
+    /// The same for one of several: the reject says which.
+    pub(crate) fn read_of_batch(
+        attributes: Attributes,
+        data: Option<Vec<u8>>,
+        delivery: Arc<Delivery>,
+    ) -> Result<Self, Fault> {
+        let which = Arc::clone(&delivery);
+        Self::read(attributes, data, delivery)
+            .map_err(|fault| Fault::reject(format!("event {}: {}", which.seq, fault.message())))
     }
 }
 

@@ -30,6 +30,9 @@
 //! # assert_eq!(done.unwrap().emitted[0].subject.as_deref(), Some("a@b.c"));
 //! ```
 //!
+//! With `batch(max = 100, wait = "1s")` the handler takes a list, `Vec<Event<T>>`, which is committed
+//! as one: all of it, or nothing.
+//!
 //! `cargo build --target wasm32-wasip2 --release` makes it a component that can be deployed as it
 //! is. A handler's effects (state writes, emitted events, the reply) become visible all together
 //! with the acknowledgement of its event, or not at all, so a handler never has to undo anything.
@@ -41,8 +44,10 @@
 //! or retries.
 
 mod context;
+mod delivery;
 mod event;
 mod outcome;
+mod timers;
 
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
@@ -53,6 +58,7 @@ pub mod testing;
 pub use context::{Context, Level, Log, State};
 pub use event::{Event, ExtensionValue, NewEvent};
 pub use outcome::{Error, Fault, IntoReply, Json, Reply};
+pub use timers::Timers;
 pub use triphammer_sdk_macro::function;
 
 /// What the expansion of [`function`] needs. Not for use by hand: it changes with the macro.
@@ -64,6 +70,14 @@ pub mod expansion {
 
     /// Compiles only for a handler that the host can call, on every target.
     pub const fn check<T, R>(_handler: fn(Event<T>, &mut Context) -> Result<R, Fault>)
+    where
+        T: DeserializeOwned + 'static,
+        R: IntoReply,
+    {
+    }
+
+    /// The same for a handler of batches.
+    pub const fn check_batch<T, R>(_handler: fn(Vec<Event<T>>, &mut Context) -> Result<R, Fault>)
     where
         T: DeserializeOwned + 'static,
         R: IntoReply,

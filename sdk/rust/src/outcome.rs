@@ -68,6 +68,12 @@ impl std::error::Error for Error {
     }
 }
 
+/// Rounded up, so that nothing happens sooner than was asked.
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
+    let rest = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
+    u64::try_from(duration.as_millis() + rest).unwrap_or(u64::MAX)
+}
+
 /// Why an attempt failed, and whether trying again may help.
 ///
 /// `?` makes a retryable fault of any error; say [`reject`](Self::reject) where trying again is

@@ -3,7 +3,8 @@
 //! A [`Host`] keeps state and configuration in memory and treats a handler as the real host does:
 //! state is one space per ordering key, a handler's effects are kept when it succeeds and thrown
 //! away when it fails, a payload that does not parse never reaches it. It delivers nothing by
-//! itself: a test hands it each event, emitted ones too.
+//! itself: a test hands it each event, emitted ones too, and lets its clock go on, which gives the
+//! events of the timers that have come due.
 //!
 //! ```
 //! use triphammer_sdk::testing::{Host, event};
@@ -34,26 +35,36 @@
 
 mod calls;
 mod event;
+mod timers;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::calls::HostCalls;
-use self::calls::{Attempt, Space};
+use self::calls::{Attempt, Entry, Space};
 pub use self::event::{Emitted, TestEvent, event};
-use crate::context::{Context, Delivery, Level};
+pub use self::timers::Timer;
+use self::timers::Timers;
+use crate::context::{Context, Level};
+use crate::delivery::Delivery;
 use crate::event::Event;
 use crate::outcome::{Fault, IntoReply, Reply};
 
-/// When every event of a test is accepted: the first second of 2026, in milliseconds since 1970.
+/// When a host's clock starts, and so when a test's events are accepted until it
+/// [lets time pass](Host::advance): the first second of 2026, in milliseconds since 1970.
 pub const ACCEPTED_MS: u64 = 1_767_225_600_000;
 
 /// The default of a manifest's `timeout`.
 const TIMEOUT_MS: u64 = 10_000;
+
+/// What the function under test is called.
+const FUNCTION: &str = "test-function";
 
 /// What a handler that succeeded has done.
 #[derive(Clone, Debug)]
@@ -96,6 +107,9 @@ pub struct Host {
     spaces: BTreeMap<Option<String>, Space>,
     logs: Vec<(Level, String)>,
     deliveries: u64,
+    timers: Timers,
+    /// Since [`ACCEPTED_MS`].
+    elapsed: Duration,
 }
 
 impl Host {
@@ -128,42 +142,118 @@ impl Host {
         T: DeserializeOwned + 'static,
         R: IntoReply,
     {
-        self.deliveries += 1;
-        let key = match &self.key {
-            Some(expression) => Some(event.key(expression)?),
-            None => None,
-        };
-        let delivery = self.delivery(&event, key.clone());
-        let own_id = delivery.idempotency_key.clone();
+        let key = event.ordering_key(self.key.as_deref())?;
+        let delivery = self.delivery(&event, key);
+        let event = event.delivered::<T>(Arc::clone(&delivery));
+        self.run(delivery, |ctx| handler(event?, ctx)?.into_reply().map_err(Fault::from))
+    }
+
+    /// Delivers events to a handler of batches, and keeps what it did if it succeeds. With an
+    /// ordering key all of them must have the same one, as the host sees to.
+    ///
+    /// ```
+    /// use triphammer_sdk::testing::{Host, event};
+    /// use triphammer_sdk::{Context, Event, Fault, function};
+    ///
+    /// #[function(on = "reading", key = "subject", batch(max = 100, wait = "1s"))]
+    /// fn store(events: Vec<Event<f64>>, ctx: &mut Context) -> Result<(), Fault> {
+    ///     let sum: f64 = events.iter().map(|event| event.data).sum();
+    ///     Ok(ctx.state().set("sum", &sum)?)
+    /// }
+    ///
+    /// let mut host = Host::new().keyed_by("subject");
+    /// let reading = |value: f64| event("reading").subject("s").json(&value);
+    /// host.call_batch(store, [reading(1.5), reading(2.5)]).unwrap();
+    /// assert_eq!(host.state_of(Some("s"), "sum"), Some(4.0));
+    /// ```
+    ///
+    /// # Panics
+    /// When there is no event, or they have different ordering keys.
+    #[track_caller]
+    pub fn call_batch<T, R>(
+        &mut self,
+        handler: fn(Vec<Event<T>>, &mut Context) -> Result<R, Fault>,
+        events: impl IntoIterator<Item = TestEvent>,
+    ) -> Result<Done, Fault>
+    where
+        T: DeserializeOwned + 'static,
+        R: IntoReply,
+    {
+        let mut batch = Vec::new();
+        let mut first: Option<Arc<Delivery>> = None;
+        for event in events {
+            let key = event.ordering_key(self.key.as_deref())?;
+            let delivery = self.delivery(&event, key);
+            let first = first.get_or_insert_with(|| Arc::clone(&delivery));
+            assert!(first.key == delivery.key, "the events of a batch have one ordering key");
+            batch.push((event, delivery));
+        }
+        let Some(first) = first else { panic!("a batch has at least one event") };
+        let read = |(event, delivery): (TestEvent, _)| event.delivered_in_batch::<T>(delivery);
+        let events = batch.into_iter().map(read).collect::<Result<Vec<_>, _>>();
+        self.run(first, |ctx| handler(events?, ctx)?.into_reply().map_err(Fault::from))
+    }
+
+    /// Runs one attempt.
+    fn run(
+        &mut self,
+        delivery: Arc<Delivery>,
+        handle: impl FnOnce(&mut Context) -> Result<Option<Reply>, Fault>,
+    ) -> Result<Done, Fault> {
+        let (key, own_id) = (delivery.key.clone(), delivery.idempotency_key.clone());
         let space = self.spaces.get(&key).cloned().unwrap_or_default();
-        let attempt = Rc::new(RefCell::new(Attempt::new(space, self.config.clone())));
-        let event = event.build::<T>()?;
+        let attempt = Attempt::new(space, self.config.clone(), self.now_ms());
+        let attempt = Rc::new(RefCell::new(attempt));
         let mut ctx = Context { calls: HostCalls::new(Rc::clone(&attempt)), delivery };
-        let outcome =
-            handler(event, &mut ctx).and_then(|reply| reply.into_reply().map_err(Fault::from));
+        let outcome = handle(&mut ctx);
         let attempt = std::mem::take(&mut *attempt.borrow_mut());
         self.logs.extend(attempt.logs);
         let reply = outcome?;
-        self.spaces.insert(key, attempt.space);
+        self.spaces.insert(key.clone(), attempt.space);
+        for change in attempt.timers {
+            self.timers.change(&key, change, self.elapsed);
+        }
         let numbered = attempt.emitted.into_iter().enumerate();
-        let emitted = numbered.map(|(index, event)| {
-            Emitted::new(event, "test-function", || format!("{own_id}/{index}"))
-        });
+        let emitted = numbered
+            .map(|(index, event)| Emitted::new(event, FUNCTION, || format!("{own_id}/{index}")));
         Ok(Done { reply, emitted: emitted.collect() })
     }
 
-    fn delivery(&self, event: &TestEvent, key: Option<String>) -> Delivery {
-        Delivery {
+    fn delivery(&mut self, event: &TestEvent, key: Option<String>) -> Arc<Delivery> {
+        self.deliveries += 1;
+        let now_ms = self.now_ms();
+        Arc::new(Delivery {
             seq: self.deliveries.to_string(),
-            function: "test-function".into(),
+            function: FUNCTION.into(),
             revision: "r1".into(),
             attempt: event.attempt,
             key,
-            accepted_ms: ACCEPTED_MS,
-            deadline_ms: ACCEPTED_MS + TIMEOUT_MS,
+            accepted_ms: now_ms,
+            deadline_ms: now_ms + TIMEOUT_MS,
             // Made from the event, so that a test can deliver the same one again.
-            idempotency_key: format!("{}/{}/test-function", event.source_text(), event.id_text()),
+            idempotency_key: format!("{}/{}/{FUNCTION}", event.source_text(), event.id_text()),
+        })
+    }
+
+    /// Lets time pass: state entries whose time is up are gone, and the events of the timers that
+    /// have come due are returned, the first due first, for the test to deliver.
+    pub fn advance(&mut self, by: Duration) -> Vec<TestEvent> {
+        self.elapsed += by;
+        let now_ms = self.now_ms();
+        for space in self.spaces.values_mut() {
+            space.retain(|_, entry| entry.until_ms.is_none_or(|until| until > now_ms));
         }
+        self.timers.due(self.elapsed)
+    }
+
+    /// The timers that are set, the first due first.
+    pub fn timers(&self) -> Vec<&Timer> {
+        self.timers.all()
+    }
+
+    fn now_ms(&self) -> u64 {
+        let elapsed = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX);
+        ACCEPTED_MS.saturating_add(elapsed)
     }
 
     /// A committed state entry of a function without an ordering key.
@@ -182,7 +272,7 @@ impl Host {
     #[track_caller]
     pub fn state_of<T: DeserializeOwned>(&self, key: Option<&str>, name: &str) -> Option<T> {
         let space = self.spaces.get(&key.map(str::to_owned))?;
-        space.get(name).map(|bytes| event::read_json(name, bytes))
+        space.get(name).map(|entry| event::read_json(name, &entry.value))
     }
 
     /// The names of all committed state entries, of an ordering key where there is one.
@@ -198,9 +288,9 @@ impl Host {
     #[track_caller]
     pub fn set_state<T: Serialize>(&mut self, key: Option<&str>, name: &str, value: &T) {
         match serde_json::to_vec(value) {
-            Ok(bytes) => {
+            Ok(value) => {
                 let space = self.spaces.entry(key.map(str::to_owned)).or_default();
-                space.insert(name.to_owned(), bytes);
+                space.insert(name.to_owned(), Entry { value, until_ms: None });
             }
             Err(error) => panic!("the value of `{name}` can't be written as JSON: {error}"),
         }

@@ -283,7 +283,19 @@ pub(crate) struct DryEffects {
     pub(crate) state: Vec<StateWrite>,
     #[serde(default)]
     pub(crate) emitted: Vec<Value>,
+    #[serde(default)]
+    pub(crate) timers: Vec<TimerChange>,
     pub(crate) reply: Option<Reply>,
+}
+
+/// A timer that is set, with its event, or cancelled.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TimerChange {
+    pub(crate) name: String,
+    pub(crate) after_ms: Option<f64>,
+    #[serde(default)]
+    pub(crate) event: Value,
 }
 
 #[derive(Debug, Deserialize)]

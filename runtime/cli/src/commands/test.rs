@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{API, deploy, deployment, outgoing, show};
-use crate::client::types::DryRun;
+use crate::client::types::{DryRun, TimerChange};
 use crate::client::{self, Client, Request};
 use crate::clock;
 use crate::error::Error;
@@ -111,6 +111,8 @@ fn shown(what: &str, run: &DryRun) -> String {
     lines.extend(
         effects.emitted.iter().map(|event| format!("  {} {}", paint(DIM, "emit"), emitted(event))),
     );
+    let changed = |change| format!("  {} {}", paint(DIM, "timer"), timer(change));
+    lines.extend(effects.timers.iter().map(changed));
     if let Some(reply) = &effects.reply {
         lines.push(format!("  {} {}", paint(DIM, "reply"), show::reply(reply)));
     }
@@ -129,6 +131,14 @@ fn emitted(event: &Value) -> String {
     text
 }
 
+fn timer(change: &TimerChange) -> String {
+    let name = paint(NAME, one_line(&change.name));
+    match change.after_ms {
+        Some(after) => format!("{name} in {}: {}", millis(after), emitted(&change.event)),
+        None => format!("{name} cancelled"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +150,10 @@ mod tests {
             "effects": {
                 "state": [{"name": "n", "value": 1}],
                 "emitted": [{"type": "a.b", "subject": "s", "data": {"x": 1}, "delayMs": 1500}],
+                "timers": [
+                    {"name": "remind", "afterMs": 2000, "event": {"type": "due", "data": 7}},
+                    {"name": "unpaid", "cancelled": true},
+                ],
                 "reply": null,
             },
             "logs": [{"level": "warn", "message": "careful"}],
@@ -148,7 +162,7 @@ mod tests {
         let text = anstream::adapter::strip_str(&shown("f", &run)).to_string();
         assert_eq!(
             text,
-            "f r1 would commit in 0.42 ms, nothing is kept\n  log warn careful\n  state n = 1\n  emit a.b s {\"x\":1} in 1.5 s"
+            "f r1 would commit in 0.42 ms, nothing is kept\n  log warn careful\n  state n = 1\n  emit a.b s {\"x\":1} in 1.5 s\n  timer remind in 2 s: due  7\n  timer unpaid cancelled"
         );
     }
 

@@ -38,7 +38,7 @@ async fn a_handler_reads_writes_and_emits() {
 async fn what_prepare_tells_is_what_the_guest_says() {
     let prepared = prepare(guest("bench")).await;
     assert!(prepared.manifest_json.contains(r#""bench.event""#), "{}", prepared.manifest_json);
-    assert!(prepared.imports.contains(&"triphammer:function/state@1.0.0".to_owned()));
+    assert!(prepared.imports.contains(&"triphammer:function/state@1.1.0".to_owned()));
     assert!(prepared.memory_bytes >= 1 << 20, "{}", prepared.memory_bytes);
     assert_eq!(prepared.digest.0, *blake3::hash(&guest("bench")).as_bytes());
 }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 4] = ["bench", "connect", "misbehave", "panic-in-describe"];
+const PACKAGES: [&str; 6] =
+    ["alarm", "bench", "connect", "misbehave", "panic-in-describe", "tally"];
 
 static BUILT: LazyLock<PathBuf> = LazyLock::new(build);
 

@@ -12,7 +12,8 @@ use triphammer_model::{
     RevisionId, Seq, Timestamp,
 };
 use triphammer_sandbox::{
-    Call, HostError, Invoked, Module, Prepared, Sandbox, SandboxOptions, StateReader,
+    BatchCall, BatchItem, Call, HostError, Invoked, Module, Prepared, Sandbox, SandboxOptions,
+    StateReader,
 };
 
 use crate::guests::guest;
@@ -94,6 +95,26 @@ pub(crate) fn call(module: &Module, ty: &str, data: &str) -> Call {
         event: event.unwrap(),
         idempotency_key: delivery.idempotency_key("host"),
         delivery,
+        config: Arc::new(BTreeMap::new()),
+        state: Arc::new(Committed::default()),
+        timeout: Duration::from_secs(10),
+        memory_bytes: 64 << 20,
+    }
+}
+
+/// A call of `module` with events of type `ty`, one for each id and payload.
+pub(crate) fn batch(module: &Module, ty: &str, events: &[(&str, &str)]) -> BatchCall {
+    let mut seq = 0;
+    let item = |(id, data): &(&str, &str)| {
+        seq += 1;
+        let Call { event, mut delivery, .. } = call(module, ty, data);
+        let event = Event::new(&EventParts { id: (*id).to_owned(), ..event.to_parts() }).unwrap();
+        delivery.id.seq = Seq::new(seq).unwrap();
+        BatchItem { event, idempotency_key: delivery.idempotency_key("host"), delivery }
+    };
+    BatchCall {
+        module: module.clone(),
+        items: events.iter().map(item).collect(),
         config: Arc::new(BTreeMap::new()),
         state: Arc::new(Committed::default()),
         timeout: Duration::from_secs(10),

@@ -11,9 +11,11 @@ mod harness;
 mod text;
 
 mod artefacts;
+mod batches;
 mod effects;
 mod limits;
 mod modules;
 mod neighbours;
 mod outside;
 mod released;
+mod timers;

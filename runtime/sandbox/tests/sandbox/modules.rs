@@ -95,7 +95,7 @@ async fn a_component_of_another_world_is_told_all_it_lacks() {
         (import "wasi:io/poll@0.3.0" (instance))
         (import "acme:cache/store" (instance))
         (import "triphammer:function/state@2.0.0" (instance))
-        (import "triphammer:function/timers@1.1.0" (instance))
+        (import "triphammer:function/queues@1.1.0" (instance))
         (import "print" (func))
     )"#;
     let error = refused(wasm(other)).await;
@@ -107,9 +107,10 @@ async fn a_component_of_another_world_is_told_all_it_lacks() {
         "`wasi:io/poll@0.3.0`; this host has version 0.2",
         "`acme:cache/store`, which this host does not offer",
         "`triphammer:function/state@2.0.0`; this host has version 1",
-        "`triphammer:function/timers@1.1.0`, which this host does not know",
+        "`triphammer:function/queues@1.1.0`, which this host does not know",
         "`print`",
-        "does not export `handle: func(event: event, delivery: delivery)",
+        "does not export `handle: func(event: event, delivery: delivery) -> \
+         result<option<reply>, fault>`, nor `handle-batch: func(events: list<tuple<event, delivery>>)",
         "does not export `describe: func() -> string`",
     ];
     for (problem, say) in problems.iter().zip(says) {
@@ -125,6 +126,30 @@ async fn exports_of_the_wrong_type_are_named() {
         (func (export "handle") (canon lift (core func $i "f")))
         (func (export "describe") (canon lift (core func $i "f"))))"#;
     check(wasm(other), "module.world", &["describe"]).await;
+}
+
+#[tokio::test]
+async fn events_are_handled_one_way_only() {
+    let both = r#"(component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func (export "handle") (canon lift (core func $i "f")))
+        (func (export "handle-batch") (canon lift (core func $i "f")))
+        (func (export "describe") (canon lift (core func $i "f"))))"#;
+    check(wasm(both), "module.world", &["both `handle` and `handle-batch`"]).await;
+    // Alone it is looked at, and its type is wrong.
+    let one = both.replace(r#"(func (export "handle") (canon lift (core func $i "f")))"#, "");
+    check(wasm(&one), "module.world", &[]).await;
+}
+
+#[tokio::test]
+async fn a_module_tells_how_it_takes_events() {
+    let single = SANDBOX.prepare(guest("misbehave")).await.unwrap();
+    let batch = SANDBOX.prepare(guest("tally")).await.unwrap();
+    assert!(!single.module.handles_batches());
+    assert!(batch.module.handles_batches());
+    let manifest = &batch.manifest_json;
+    assert!(manifest.contains(r#""batch":{"max":100,"wait":"50ms"}"#), "{manifest}");
 }
 
 #[tokio::test]

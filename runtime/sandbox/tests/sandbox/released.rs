@@ -17,6 +17,9 @@ async fn components_of_earlier_releases_still_run() {
         }
         found += 1;
         let prepared = prepare(fs::read(&path).unwrap()).await;
+        let state = "triphammer:function/state@1.0.0".to_owned();
+        assert!(prepared.imports.contains(&state), "{:?}", prepared.imports);
+        assert!(!prepared.module.handles_batches());
         assert!(prepared.manifest_json.contains("bench.event"), "{}", path.display());
         let data = r#"{"customer":"c","amount":5,"items":[]}"#;
         let mut call = call(&prepared.module, "bench.event", data);

@@ -300,6 +300,7 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
         memory_bytes_max: bytes("limits.memory", &raw.memory)?,
         emits_max: raw.emits,
         emit_bytes_max: size("limits.emit_bytes", &raw.emit_bytes)?,
+        timers_max: raw.timers,
         state_writes_max: raw.state_writes,
         state_bytes_max: size("limits.state_bytes", &raw.state_bytes)?,
         state_name_len_max: count("limits.state_name_len", raw.state_name_len)?,

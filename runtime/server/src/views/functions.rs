@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use triphammer_model::Effects;
+use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent};
 use triphammer_pipeline::{
     CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, StateEntry,
 };
@@ -213,7 +213,35 @@ pub(crate) struct DryRunView {
 struct EffectsView {
     state: Vec<WriteView>,
     emitted: Vec<Box<RawValue>>,
+    timers: Vec<TimerView>,
     reply: Option<Box<RawValue>>,
+}
+
+/// A timer that is set, with its event, or cancelled.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TimerView {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled: Option<bool>,
+}
+
+impl From<TimerChange> for TimerView {
+    fn from(change: TimerChange) -> Self {
+        let cancelled = change.set.is_none().then_some(true);
+        let (after_ms, event) = match change.set {
+            Some(TimerEvent { parts, after_ms }) => {
+                let event = NewEvent { parts, delay_ms: None };
+                (Some(after_ms), Some(codec::new_event_json(&event)))
+            }
+            None => (None, None),
+        };
+        Self { name: change.name, after_ms, event, cancelled }
+    }
 }
 
 impl From<DryRun> for DryRunView {
@@ -230,6 +258,7 @@ impl From<DryRun> for DryRunView {
             effects: EffectsView {
                 state: effects.writes.into_iter().map(Into::into).collect(),
                 emitted: effects.emits.iter().map(codec::new_event_json).collect(),
+                timers: effects.timers.into_iter().map(Into::into).collect(),
                 reply: effects.reply.as_ref().map(reply),
             },
             logs: run.logs.into_iter().map(Into::into).collect(),

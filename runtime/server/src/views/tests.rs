@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 use triphammer_model::{
     DeliveryId, Digest, Effects, Event, EventParts, FunctionName, Limits, LogLevel, Manifest,
-    NewEvent, Timestamp,
+    NewEvent, TimerChange, TimerEvent, Timestamp,
 };
 use triphammer_pipeline::{
     AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun,
@@ -150,8 +150,15 @@ fn a_dry_run_that_committed() {
         delay_ms: Some(500),
     };
     let reply = Reply { content_type: "text/plain".into(), data: Bytes::from_static(b"hi") };
+    let set = TimerChange {
+        name: "remind".into(),
+        set: Some(TimerEvent {
+            parts: EventParts { ty: "order.unpaid".into(), ..EventParts::default() },
+            after_ms: 60_000,
+        }),
+    };
     let effects = Effects {
-        timers: Vec::new(),
+        timers: vec![set, TimerChange { name: "unpaid".into(), set: None }],
         writes: vec![write(Some(b"{\"n\": 1.0}")), write(Some(b"\xff")), write(None)],
         emits: vec![emitted],
         reply: Some(reply),
@@ -170,6 +177,8 @@ fn a_dry_run_that_committed() {
         "effects":{{"state":[{{"name":"seen","value":{{"n": 1.0}}}},
         {{"name":"seen","valueBase64":"/w=="}},{{"name":"seen","deleted":true}}],
         "emitted":[{{"specversion":"1.0","type":"email.requested","data":{{"a": 1.0}},"delayMs":500}}],
+        "timers":[{{"name":"remind","afterMs":60000,"event":{{"specversion":"1.0","type":"order.unpaid"}}}},
+        {{"name":"unpaid","cancelled":true}}],
         "reply":{{"contentType":"text/plain","dataBase64":"aGk="}}}},
         "logs":[{{"level":"info","message":"a line"}}],"logsLeftOut":2,"elapsedMs":1.25}}"#
     );
@@ -190,7 +199,7 @@ fn a_dry_run_that_failed() {
     let expect = format!(
         r#"{{"revision":"r3","manifest":{manifest},"status":"failed",
         "error":{{"code":"invoke.trap","message":"no"}},
-        "effects":{{"state":[],"emitted":[],"reply":null}},
+        "effects":{{"state":[],"emitted":[],"timers":[],"reply":null}},
         "logs":[],"logsLeftOut":0,"elapsedMs":2.0}}"#
     );
     check(DryRunView::from(run), &expect);

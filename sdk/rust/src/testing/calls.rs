@@ -10,20 +10,42 @@ use crate::event::NewEvent;
 use crate::outcome::Error;
 
 /// State entries by name: a function's, or one ordering key's.
-pub(crate) type Space = BTreeMap<String, Vec<u8>>;
+pub(crate) type Space = BTreeMap<String, Entry>;
+
+/// A state entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) value: Vec<u8>,
+    /// When it is gone, on the test's clock.
+    pub(crate) until_ms: Option<u64>,
+}
+
+/// What becomes of a timer.
+#[derive(Debug)]
+pub(crate) struct TimerChange {
+    pub(crate) name: String,
+    /// When it comes due, in milliseconds, and its event; none cancels it.
+    pub(crate) set: Option<(u64, NewEvent)>,
+}
+
+/// The longest time to live and the longest delay, in milliseconds: 3650 days.
+const TIME_MS_MAX: u64 = 3650 * 86_400_000;
+const TIMER_NAME_LEN_MAX: usize = 128;
 
 /// What one attempt has read from and asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Attempt {
     pub(crate) space: Space,
     pub(crate) emitted: Vec<NewEvent>,
+    pub(crate) timers: Vec<TimerChange>,
     pub(crate) logs: Vec<(Level, String)>,
     config: BTreeMap<String, String>,
+    now_ms: u64,
 }
 
 impl Attempt {
-    pub(crate) fn new(space: Space, config: BTreeMap<String, String>) -> Self {
-        Self { space, config, ..Self::default() }
+    pub(crate) fn new(space: Space, config: BTreeMap<String, String>, now_ms: u64) -> Self {
+        Self { space, config, now_ms, ..Self::default() }
     }
 }
 
@@ -37,12 +59,27 @@ impl HostCalls {
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.0.borrow().space.get(name).cloned())
+        Ok(self.0.borrow().space.get(name).map(|entry| entry.value.clone()))
     }
 
     pub(crate) fn set(&self, name: &str, value: &[u8]) -> Result<(), Error> {
-        self.0.borrow_mut().space.insert(name.to_owned(), value.to_owned());
+        self.write(name, value, None);
         Ok(())
+    }
+
+    pub(crate) fn set_with_ttl(&self, name: &str, value: &[u8], ttl_ms: u64) -> Result<(), Error> {
+        if !(1..=TIME_MS_MAX).contains(&ttl_ms) {
+            let message = "a state entry's time to live must be 1 ms to 3650 days";
+            return refused("state.ttl", message.to_owned());
+        }
+        self.write(name, value, Some(ttl_ms));
+        Ok(())
+    }
+
+    fn write(&self, name: &str, value: &[u8], ttl_ms: Option<u64>) {
+        let mut attempt = self.0.borrow_mut();
+        let until_ms = ttl_ms.map(|ttl| attempt.now_ms.saturating_add(ttl));
+        attempt.space.insert(name.to_owned(), Entry { value: value.to_owned(), until_ms });
     }
 
     pub(crate) fn delete(&self, name: &str) -> Result<(), Error> {
@@ -64,12 +101,35 @@ impl HostCalls {
         let entries = attempt.space.range::<str, _>((from, Bound::Unbounded));
         let entries = entries.take_while(|(name, _)| name.starts_with(prefix));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(entries.take(limit).map(|(name, value)| (name.clone(), value.clone())).collect())
+        Ok(entries.take(limit).map(|(name, entry)| (name.clone(), entry.value.clone())).collect())
     }
 
     pub(crate) fn emit(&self, event: NewEvent) -> Result<(), Error> {
         check(&event)?;
         self.0.borrow_mut().emitted.push(event);
+        Ok(())
+    }
+
+    pub(crate) fn set_timer(
+        &self,
+        name: &str,
+        after_ms: u64,
+        event: NewEvent,
+    ) -> Result<(), Error> {
+        check_timer_name(name)?;
+        if after_ms > TIME_MS_MAX {
+            let message = "a timer may not be set for later than 3650 days";
+            return refused("timer.delay", message.to_owned());
+        }
+        check(&event)?;
+        let set = Some((after_ms, event));
+        self.0.borrow_mut().timers.push(TimerChange { name: name.to_owned(), set });
+        Ok(())
+    }
+
+    pub(crate) fn cancel_timer(&self, name: &str) -> Result<(), Error> {
+        check_timer_name(name)?;
+        self.0.borrow_mut().timers.push(TimerChange { name: name.to_owned(), set: None });
         Ok(())
     }
 
@@ -84,8 +144,6 @@ impl HostCalls {
 
 /// What the real host refuses as well.
 fn check(event: &NewEvent) -> Result<(), Error> {
-    let refused =
-        |code: &str, message: String| Err(Error::Refused { code: code.to_owned(), message });
     if event.ty.split('.').next() == Some("triphammer") {
         return refused(
             "event.reserved_type",
@@ -108,4 +166,19 @@ fn check(event: &NewEvent) -> Result<(), Error> {
         return refused("event.malformed", format!("`{name}` is not a name of a-z and 0-9"));
     }
     Ok(())
+}
+
+fn check_timer_name(name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        return refused("timer.name", "a timer's name must not be empty".to_owned());
+    }
+    if name.len() > TIMER_NAME_LEN_MAX {
+        let message = format!("a timer's name may not exceed {TIMER_NAME_LEN_MAX} bytes");
+        return refused("limit.timer_name", message);
+    }
+    Ok(())
+}
+
+fn refused(code: &str, message: String) -> Result<(), Error> {
+    Err(Error::Refused { code: code.to_owned(), message })
 }

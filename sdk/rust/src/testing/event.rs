@@ -1,10 +1,12 @@
 //! Events for tests: those that go in, and those that a handler emitted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::delivery::Delivery;
 use crate::event::{Attributes, Event, ExtensionValue, NewEvent};
 use crate::outcome::Fault;
 
@@ -21,6 +23,7 @@ pub fn event(ty: impl Into<String>) -> TestEvent {
         },
         data: None,
         attempt: 1,
+        key: Key::Found,
     }
 }
 
@@ -31,6 +34,16 @@ pub struct TestEvent {
     attributes: Attributes,
     data: Option<Vec<u8>>,
     pub(crate) attempt: u32,
+    pub(crate) key: Key,
+}
+
+/// Where an event's ordering key comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Key {
+    /// It is looked for where the host was told.
+    Found,
+    /// It is that of the delivery that has set the timer.
+    Of(Option<String>),
 }
 
 impl TestEvent {
@@ -96,7 +109,22 @@ impl TestEvent {
 
     /// The event as a handler gets it, or the reject when its payload is not a `T`.
     pub fn build<T: DeserializeOwned + 'static>(self) -> Result<Event<T>, Fault> {
-        Event::read(self.attributes, self.data)
+        let delivery = Delivery { attempt: self.attempt, ..Delivery::default() };
+        self.delivered(Arc::new(delivery))
+    }
+
+    pub(crate) fn delivered<T: DeserializeOwned + 'static>(
+        self,
+        delivery: Arc<Delivery>,
+    ) -> Result<Event<T>, Fault> {
+        Event::read(self.attributes, self.data, delivery)
+    }
+
+    pub(crate) fn delivered_in_batch<T: DeserializeOwned + 'static>(
+        self,
+        delivery: Arc<Delivery>,
+    ) -> Result<Event<T>, Fault> {
+        Event::read_of_batch(self.attributes, self.data, delivery)
     }
 
     pub(crate) fn id_text(&self) -> &str {
@@ -107,8 +135,16 @@ impl TestEvent {
         &self.attributes.source
     }
 
-    /// The ordering key that a manifest's `key` finds in this event.
-    pub(crate) fn key(&self, expression: &str) -> Result<String, Fault> {
+    /// The ordering key, if a manifest's `key` says where it is.
+    pub(crate) fn ordering_key(&self, expression: Option<&str>) -> Result<Option<String>, Fault> {
+        match (&self.key, expression) {
+            (Key::Of(key), _) => Ok(key.clone()),
+            (Key::Found, Some(expression)) => self.find_key(expression).map(Some),
+            (Key::Found, None) => Ok(None),
+        }
+    }
+
+    fn find_key(&self, expression: &str) -> Result<String, Fault> {
         let found = match expression.strip_prefix("data.") {
             Some(pointer) => self.key_in_data(pointer),
             None => match expression {
@@ -211,6 +247,7 @@ impl From<Emitted> for TestEvent {
             },
             data: event.data,
             attempt: 1,
+            key: Key::Found,
         }
     }
 }

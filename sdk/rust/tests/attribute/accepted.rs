@@ -29,9 +29,21 @@ mod nested {
     }
 }
 
+mod batched {
+    use super::*;
+
+    #[function(on = "reading", key = "subject", batch(max = 100, wait = "1s"))]
+    pub(crate) fn handler(events: Vec<Event<f64>>, _: &mut Context) -> Result<(), Fault> {
+        assert_eq!(events.len(), 2);
+        Ok(())
+    }
+}
+
 fn main() {
     use triphammer_sdk::testing::{Host, event};
 
     let done = Host::new().call(nested::handler, event("order.placed").data("x"));
     assert_eq!(done.unwrap().reply, Some(Reply::text("done")));
+    let events = ["1.5", "2"].map(|data| event("reading").subject("s").data(data));
+    Host::new().call_batch(batched::handler, events).unwrap();
 }

@@ -25,6 +25,16 @@ fn waits(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
     Ok(())
 }
 
+#[function(on = "a", batch(max = 10))]
+fn single_with_batch(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
+#[function(on = "a")]
+fn list_without_batch(_: Vec<Event<()>>, _: &mut Context) -> Result<(), Fault> {
+    Ok(())
+}
+
 #[function(on = "a", breaker(failures = 0, probe = "1ms"))]
 fn breakers(_: Event<()>, _: &mut Context) -> Result<(), Fault> {
     Ok(())

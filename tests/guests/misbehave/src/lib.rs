@@ -6,6 +6,7 @@ mod excess;
 mod outside;
 
 use std::process;
+use std::time::Duration;
 
 use serde::Deserialize;
 use triphammer_sdk::{Context, Event, Fault, NewEvent, Reply, function};
@@ -20,7 +21,7 @@ struct Request {
     ignore: bool,
     /// Which attribute is wrong: `type` (the default), `empty`, `extension`, `id`, `source`, `time`.
     what: Option<String>,
-    /// When to try again.
+    /// When to try again, when a timer comes due, or how long a state entry stays.
     after_ms: Option<u64>,
 }
 
@@ -62,6 +63,14 @@ fn behave(way: &str, request: &Request, ctx: &Context) -> Outcome {
         "many-logs" => excess::many_logs(request, ctx),
         "big-state-value" => excess::big_state_value(request, ctx),
         "long-name" => excess::long_name(request, ctx),
+        "many-timers" => excess::many_timers(request, ctx),
+        "timers-and-emits" => excess::timers_and_emits(request, ctx),
+        "same-timer" => excess::same_timer(request, ctx),
+        "many-cancels" => excess::many_cancels(request, ctx),
+        "huge-timer" => excess::huge_timer(request, ctx),
+        "timer-name" => excess::timer_name(request, ctx),
+        "timer-after" => excess::timer_after(request, ctx),
+        "ttl" => excess::ttl(request, ctx),
         "stdout" => excess::stdout(request),
 
         "read-file" => outside::read_file(),
@@ -97,20 +106,24 @@ fn count(request: &Request, ctx: &Context) -> Outcome {
     Ok(Some(Reply::json(&n)?))
 }
 
-fn after(request: &Request) -> std::time::Duration {
-    std::time::Duration::from_millis(request.after_ms.unwrap_or(100))
+fn after(request: &Request) -> Duration {
+    Duration::from_millis(request.after_ms.unwrap_or(100))
 }
 
 fn trap_after_write(ctx: &Context) -> Outcome {
     ctx.state().set("trapped", &true)?;
     ctx.emit(NewEvent::new("misbehaved.trapped"))?;
+    ctx.timers().set("trapped", Duration::ZERO, NewEvent::new("misbehaved.trapped"))?;
     ctx.log().info("about to trap");
     panic!("it trapped after writing");
 }
 
 fn bad_emit(request: &Request, ctx: &Context) -> Outcome {
     let event = NewEvent::new("misbehaved.emitted");
-    let event = match request.what.as_deref().unwrap_or("type") {
+    let what = request.what.as_deref().unwrap_or("type");
+    // What begins with `timer-` is the same in the event of a timer.
+    let (what, in_timer) = what.strip_prefix("timer-").map_or((what, false), |what| (what, true));
+    let event = match what {
         "type" => NewEvent::new("triphammer.x"),
         "empty" => NewEvent::new(""),
         "extension" => event.extension("Not-Plain", "x"),
@@ -120,7 +133,11 @@ fn bad_emit(request: &Request, ctx: &Context) -> Outcome {
         other => return Err(Fault::reject(format!("no attribute is called `{other}`"))),
     };
     ctx.state().set("emitted", &true)?;
-    refusable(ctx.emit(event), request)?;
+    let asked = match in_timer {
+        true => ctx.timers().set("bad", Duration::from_secs(1), event),
+        false => ctx.emit(event),
+    };
+    refusable(asked, request)?;
     Ok(None)
 }
 
