@@ -28,6 +28,7 @@ mod post;
 mod retry;
 mod ring;
 mod samples;
+mod semantics;
 mod serial;
 mod state;
 mod tidy;

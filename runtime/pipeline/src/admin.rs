@@ -1,8 +1,6 @@
 //! What operators ask of deliveries and change in them: listings, redrive, drop, removal. Knows no
 //! HTTP.
 
-use std::collections::BTreeMap;
-
 use triphammer_journal::{
     Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus, StateUsage,
 };
@@ -10,10 +8,11 @@ use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
 use crate::core::{Core, Inner};
 use crate::deploy::{Change, Deployer};
-use crate::entry::{DeadLetter, Entry};
-use crate::error::{AcceptError, ChangeError, QueryError};
+use crate::entry::Entry;
+use crate::error::{AcceptError, ChangeError};
 use crate::give_up::BATCH_MAX;
-use crate::info::{DeliveryPage, DeliveryQuery, FunctionInfo, Remove, Selection, Status};
+use crate::info::{DeliveryQuery, FunctionInfo, Remove, Selection, Status};
+use crate::listing::Found;
 use crate::slab::Slot;
 
 impl Core {
@@ -40,27 +39,10 @@ impl Core {
         FunctionInfo { state, ..info }
     }
 
-    pub(crate) fn find_deliveries(
-        &self,
-        query: &DeliveryQuery,
-    ) -> Result<DeliveryPage, QueryError> {
-        let after: Option<DeliveryId> = match &query.cursor {
-            Some(cursor) => Some(cursor.parse().map_err(|_| QueryError::Cursor(cursor.clone()))?),
-            None => None,
-        };
-        let now = self.clock.now();
-        let inner = self.lock();
-        let mut found: Vec<DeliveryId> = inner.select(query, after.as_ref());
-        let more = found.len() > query.limit;
-        found.truncate(query.limit);
-        let deliveries: Vec<_> = inner.describe_all(&found, now);
-        let cursor = deliveries.last().filter(|_| more).map(|info| info.id.to_string());
-        Ok(DeliveryPage { deliveries, cursor })
-    }
-
     /// Reopens dead letters, at the end of their lanes. Those not dead are left alone.
     pub(crate) async fn redrive(&self, selection: &Selection) -> Result<u64, ChangeError> {
-        let ids = self.selected(selection)?;
+        let selected = self.selected(selection)?;
+        let ids: Vec<DeliveryId> = selected.into_iter().map(|found| found.id).collect();
         let mut count = 0;
         let mut last = None;
         for ids in ids.chunks(BATCH_MAX) {
@@ -102,59 +84,46 @@ impl Core {
         self.history.note(seq, &record, location);
         let Record::Rows { rows, .. } = record else { return Ok(None) };
         inner.reopen(&rows, at);
+        inner.totals.redriven += rows.len() as u64;
         Ok(Some((seq, rows.len() as u64)))
     }
 
     /// Gives up deliveries: dead letters, and those that do not run at the moment.
     pub(crate) async fn drop_deliveries(&self, selection: &Selection) -> Result<u64, ChangeError> {
-        let ids = self.selected(selection)?;
+        let selected = self.selected(selection)?;
         let mut count = 0;
         let mut last = None;
-        for ids in ids.chunks(BATCH_MAX) {
+        for some in selected.chunks(BATCH_MAX) {
             let mut inner = self.lock();
-            let found = inner.droppable(ids);
-            if let Some(seq) = self.drop_in(&mut inner, DropReason::Operator, &found)? {
+            let due_before = inner.queue.next_due();
+            let found = inner.droppable(some);
+            if let Some(seq) = self.give_up(&mut inner, DropReason::Operator, &found)? {
                 count += found.len() as u64;
                 last = Some(seq);
             }
+            // What stood behind them may run now.
+            self.wake(inner, due_before);
         }
         self.settle_change(last).await?;
         Ok(count)
     }
 
-    /// `ids` are dead or open. Running ones are given up too: what they do is thrown away.
-    fn drop_in(
-        &self,
-        inner: &mut Inner,
-        why: DropReason,
-        ids: &[DeliveryId],
-    ) -> Result<Option<Seq>, ChangeError> {
-        let slots = inner.slots(ids);
-        let found: Vec<_> = ids.iter().map(|id| (id.clone(), slots.get(id).copied())).collect();
-        Ok(self.give_up(inner, why, &found)?)
-    }
-
-    /// Each once, in the order of the ids: it is the order in their lanes of those redriven.
-    fn selected(&self, selection: &Selection) -> Result<Vec<DeliveryId>, ChangeError> {
+    /// What an operator means: by their ids, or what a filter finds now. Each once, in the order of
+    /// the ids: it is the order in their lanes of those redriven.
+    fn selected(&self, selection: &Selection) -> Result<Vec<Found>, ChangeError> {
         match selection {
             Selection::Ids(ids) => {
                 let mut ids = ids.clone();
                 ids.sort_unstable();
                 ids.dedup();
-                Ok(ids)
+                let slots = self.find_slots(&ids);
+                let found = |id: DeliveryId| Found { slot: slots.get(&id).copied(), id };
+                Ok(ids.into_iter().map(found).collect())
             }
-            Selection::Filter { function: None, status: None, code: None } => {
-                Err(ChangeError::EmptySelection)
-            }
-            Selection::Filter { function, status, code } => {
-                let query = DeliveryQuery {
-                    status: status.or(Some(Status::Dead)),
-                    function: function.clone(),
-                    code: code.clone(),
-                    limit: usize::MAX - 1,
-                    cursor: None,
-                };
-                Ok(self.lock().select(&query, None))
+            Selection::Filter(query) if query.is_empty() => Err(ChangeError::EmptySelection),
+            Selection::Filter(query) => {
+                let status = query.status.or(Some(Status::Dead));
+                Ok(self.find_all(&DeliveryQuery { status, ..query.clone() }))
             }
         }
     }
@@ -208,65 +177,28 @@ impl Inner {
         }
     }
 
-    /// Deliveries that match, after `after`, in the order of their ids; one more than the limit
-    /// when there are more.
-    fn select(&self, query: &DeliveryQuery, after: Option<&DeliveryId>) -> Vec<DeliveryId> {
-        let mut found = Vec::new();
-        let wanted = |name: &FunctionName| query.function.as_ref().is_none_or(|f| f == name);
-        if query.status.is_none_or(|s| s == Status::Dead) {
-            for function in self.queue.functions().iter().filter(|f| wanted(&f.name)) {
-                let dead = function.dead.iter().filter(|dead| has_code(dead, query));
-                found.extend(dead.map(|dead| dead.row.id.clone()));
-            }
-        }
-        if query.status != Some(Status::Dead) && query.code.is_none() {
-            for (slot, entry) in self.queue.entries() {
-                let name = &self.queue.function(entry.function).name;
-                let status = query.status.is_none_or(|s| s == self.queue.status(slot));
-                if status && wanted(name) {
-                    found.push(DeliveryId { seq: entry.seq, function: name.clone() });
-                }
-            }
-        }
-        found.retain(|id| after.is_none_or(|after| id > after));
-        found.sort_unstable();
-        found.truncate(query.limit.saturating_add(1));
-        found
-    }
-
-    /// Where these deliveries are, those that are open.
-    pub(crate) fn slots(&self, ids: &[DeliveryId]) -> BTreeMap<DeliveryId, Slot> {
-        let wanted: std::collections::BTreeSet<&DeliveryId> = ids.iter().collect();
-        let seqs: std::collections::HashSet<Seq> = ids.iter().map(|id| id.seq).collect();
-        let mut slots = BTreeMap::new();
-        for (slot, entry) in self.queue.entries().filter(|(_, e)| seqs.contains(&e.seq)) {
-            let function = self.queue.function(entry.function).name.clone();
-            let id = DeliveryId { seq: entry.seq, function };
-            if wanted.contains(&id) {
-                slots.insert(id, slot);
-            }
-        }
-        slots
-    }
-
-    fn droppable(&self, ids: &[DeliveryId]) -> Vec<DeliveryId> {
-        let slots = self.slots(ids);
-        let can = |id: &&DeliveryId| match slots.get(*id) {
-            Some(slot) => self.queue.status(*slot) != Status::Running,
-            None => self
-                .queue
-                .find(&id.function)
-                .is_some_and(|function| self.queue.function(function).dead.get(id.seq).is_some()),
+    /// Of these, the ones that can be given up: dead letters, and what is open and does not run.
+    fn droppable(&self, found: &[Found]) -> Vec<(DeliveryId, Option<Slot>)> {
+        let can = |found: &Found| {
+            let function = self.queue.find(&found.id.function)?;
+            let slot = found.slot.filter(|slot| self.queue.holds(*slot, function, found.id.seq));
+            let can = match slot {
+                Some(slot) => self.queue.status(slot) != Status::Running,
+                None => self.queue.function(function).dead.get(found.id.seq).is_some(),
+            };
+            can.then(|| (found.id.clone(), slot))
         };
-        ids.iter().filter(can).cloned().collect()
+        found.iter().filter_map(can).collect()
     }
-}
 
-fn has_code(dead: &DeadLetter, query: &DeliveryQuery) -> bool {
-    query.code.as_ref().is_none_or(|code| match &dead.row.status {
-        RowStatus::Dead { error, .. } => error.code == *code,
-        RowStatus::Due(_) => false,
-    })
+    /// All that a function has open or dead. Running ones too.
+    fn all_of(&self, name: &FunctionName) -> Vec<(DeliveryId, Option<Slot>)> {
+        let Some(id) = self.queue.find(name) else { return Vec::new() };
+        let dead = self.queue.function(id).dead.iter();
+        let dead = dead.map(|letter| (letter.row.id.clone(), None));
+        let open = self.queue.entries().filter(|(_, entry)| entry.function == id);
+        dead.chain(open.map(|(slot, _)| (self.id_of(slot), Some(slot)))).collect()
+    }
 }
 
 impl Deployer {
@@ -299,19 +231,14 @@ impl Core {
             }
             let gone = Definition { revision_last, deleted: true, ..Definition::default() };
             let mut last = self.define_in(&mut inner, name, gone, Change::default())?;
-            let query = DeliveryQuery {
-                function: Some(name.clone()),
-                limit: usize::MAX - 1,
-                ..DeliveryQuery::default()
-            };
-            let ids = inner.select(&query, None);
-            for ids in ids.chunks(BATCH_MAX) {
-                last = self.drop_in(&mut inner, DropReason::Removed, ids)?.unwrap_or(last);
+            let all = inner.all_of(name);
+            for some in all.chunks(BATCH_MAX) {
+                last = self.give_up(&mut inner, DropReason::Removed, some)?.unwrap_or(last);
             }
             if how.state {
                 last = self.wipe_in(&mut inner, name)?;
             }
-            (last, ids.len() as u64)
+            (last, all.len() as u64)
         };
         self.settle_change(Some(last)).await?;
         Ok(dropped)

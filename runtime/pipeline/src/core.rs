@@ -81,6 +81,7 @@ pub(crate) struct Totals {
     pub(crate) dead: u64,
     pub(crate) dropped: u64,
     pub(crate) rolledback: u64,
+    pub(crate) redriven: u64,
 }
 
 /// What the pipeline is made of once it has recovered.

@@ -1,33 +1,53 @@
 //! What a delivery is said to be, and why it is where it is. Changes nothing.
 
 use triphammer_journal::RowStatus;
-use triphammer_model::{DeliveryId, Timestamp};
+use triphammer_model::{DeliveryId, OrderingKey, Timestamp};
 
 use crate::core::Inner;
 use crate::entry::{DeadLetter, Entry};
-use crate::info::{DeliveryInfo, Status};
+use crate::fn_queue::FnQueue;
+use crate::info::{DeliveryInfo, Status, WaitKind, WaitingFor};
+use crate::listing::Found;
+use crate::queue::Ahead;
 use crate::slab::Slot;
 
+/// Why a delivery is where it is: as a sentence, and as what it waits for.
+struct Why {
+    reason: String,
+    waiting_for: Option<WaitingFor>,
+}
+
 impl Inner {
-    pub(crate) fn describe_all(&self, ids: &[DeliveryId], now: Timestamp) -> Vec<DeliveryInfo> {
-        let slots = self.slots(ids);
-        let describe = |id: &DeliveryId| match slots.get(id) {
-            Some(slot) => Some(self.describe(*slot, now)),
+    /// Those that are still there.
+    pub(crate) fn describe_all(&self, found: &[Found], now: Timestamp) -> Vec<DeliveryInfo> {
+        let slots: Vec<Slot> = found.iter().filter_map(|found| self.slot_of(found)).collect();
+        let ahead = self.queue.ahead(&slots);
+        let describe = |found: &Found| match self.slot_of(found) {
+            Some(slot) => Some(self.describe(slot, &ahead, now)),
             None => {
-                let function = self.queue.find(&id.function)?;
-                Some(self.describe_dead(self.queue.function(function).dead.get(id.seq)?))
+                let function = self.queue.function(self.queue.find(&found.id.function)?);
+                Some(self.describe_dead(function, function.dead.get(found.id.seq)?))
             }
         };
-        ids.iter().filter_map(describe).collect()
+        found.iter().filter_map(describe).collect()
     }
 
-    pub(crate) fn describe_dead(&self, dead: &DeadLetter) -> DeliveryInfo {
+    /// Its slot, unless it has left it.
+    fn slot_of(&self, found: &Found) -> Option<Slot> {
+        let function = self.queue.find(&found.id.function)?;
+        found.slot.filter(|slot| self.queue.holds(*slot, function, found.id.seq))
+    }
+
+    fn describe_dead(&self, function: &FnQueue, dead: &DeadLetter) -> DeliveryInfo {
         let row = &dead.row;
-        let error = match &row.status {
-            RowStatus::Dead { error, .. } => Some(error.clone()),
-            RowStatus::Due(_) => None,
+        let (died, error) = match &row.status {
+            RowStatus::Dead { at, error } => (Some(*at), Some(error.clone())),
+            RowStatus::Due(_) => (None, None),
         };
         let code = error.as_ref().map_or("", |e| e.code.as_str());
+        let attempts = if row.attempts == 1 { "attempt" } else { "attempts" };
+        let halts = row.key.as_ref().is_some_and(|key| function.dead.is_halted(key));
+        let halts = if halts { "; its lane stands for it" } else { "" };
         DeliveryInfo {
             id: row.id.clone(),
             key: row.key.clone(),
@@ -35,70 +55,136 @@ impl Inner {
             attempts: row.attempts,
             accepted: row.accepted,
             due: None,
-            reason: format!("dead after {} attempts: {code}", row.attempts),
+            died,
+            reason: format!("dead after {} {attempts}: {code}{halts}", row.attempts),
+            waiting_for: None,
             error,
         }
     }
 
     /// An open delivery as it stands, and why.
-    pub(crate) fn describe(&self, slot: Slot, now: Timestamp) -> DeliveryInfo {
+    fn describe(&self, slot: Slot, ahead: &Ahead, now: Timestamp) -> DeliveryInfo {
         let entry = self.queue.entry(slot);
         let function = self.queue.function(entry.function);
+        let Why { mut reason, waiting_for } = self.why(slot, entry, ahead.get(&slot).copied());
         let status = self.queue.status(slot);
-        let due = self.queue.due(slot);
+        if status != Status::Running && entry.expires().is_some_and(|expires| expires <= now) {
+            reason = "expired, given up at its turn".into();
+        }
         DeliveryInfo {
             id: DeliveryId { seq: entry.seq, function: function.name.clone() },
             key: entry.key.clone(),
             status,
             attempts: entry.attempts,
             accepted: entry.accepted,
-            due,
-            reason: match entry.expires() {
-                Some(expires) if expires <= now && status != Status::Running => {
-                    "expired, given up at its turn".into()
-                }
-                _ => self.reason(slot, entry, status),
-            },
+            due: self.queue.due(slot),
+            died: None,
+            reason,
+            waiting_for,
             error: None,
         }
     }
 
-    fn reason(&self, slot: Slot, entry: &Entry, status: Status) -> String {
+    fn why(&self, slot: Slot, entry: &Entry, ahead: Option<u64>) -> Why {
         let function = self.queue.function(entry.function);
-        match status {
-            Status::Running => "an attempt is running".into(),
-            Status::Blocked => self.reason_of_lane(slot, entry),
-            Status::Waiting if entry.attempts > 0 => {
-                format!("waits to be tried again after {} failed attempts", entry.attempts)
+        match (self.queue.status(slot), &entry.key) {
+            (Status::Running, _) => {
+                Why { reason: "an attempt is running".into(), waiting_for: None }
             }
-            Status::Waiting => "waits for its time".into(),
-            _ if self.log.may_dispatch().is_err() => "the disk is full".into(),
-            _ if !function.rules.runnable => match self.functions.get(&function.name) {
-                Some(f) if f.paused().is_some() => {
-                    let why = f.paused().map(|(_, why)| why).unwrap_or_default();
-                    format!("its function is paused: {why}")
-                }
-                _ => "its function has no active revision".into(),
-            },
-            _ if function.counts.running >= u64::from(function.rules.concurrency) => {
-                format!("its function runs {} at a time", function.rules.concurrency)
-            }
-            _ => "waits for a worker".into(),
+            (Status::Waiting, _) => self.why_waiting(slot, entry),
+            (Status::Blocked, Some(key)) => self.why_blocked(slot, function, key, ahead),
+            _ => self.why_ready(slot, function, ahead),
         }
     }
 
-    fn reason_of_lane(&self, slot: Slot, entry: &Entry) -> String {
-        let function = self.queue.function(entry.function);
-        let letter = entry.key.as_ref().filter(|key| function.dead.is_halted(key));
-        if let Some(letter) = letter.and_then(|key| function.dead.halting(key)) {
-            return format!(
-                "its lane stands until dead letter {} is redriven or dropped",
-                letter.row.id
-            );
-        }
-        match self.queue.lane_head(slot) {
-            Some(head) => format!("behind delivery {} of its lane", self.id_of(head)),
-            None => "behind another delivery of its lane".into(),
+    fn why_waiting(&self, slot: Slot, entry: &Entry) -> Why {
+        let until = self.queue.due(slot);
+        let at = until.map(|due| due.to_rfc3339()).unwrap_or_default();
+        let (kind, reason) = match (entry.tried, entry.attempts) {
+            (false, _) => (WaitKind::Time, format!("waits for its time, {at}")),
+            (true, 0) => (
+                WaitKind::Retry,
+                format!("waits to be tried again at {at}: the host could not run it"),
+            ),
+            (true, failed) => {
+                let attempts = if failed == 1 { "attempt" } else { "attempts" };
+                let reason = format!("waits to be tried again at {at}, after {failed} {attempts}");
+                (WaitKind::Retry, reason)
+            }
+        };
+        Why { reason, waiting_for: Some(WaitingFor { until, ..WaitingFor::new(kind) }) }
+    }
+
+    fn why_blocked(
+        &self,
+        slot: Slot,
+        function: &FnQueue,
+        key: &OrderingKey,
+        ahead: Option<u64>,
+    ) -> Why {
+        let (kind, delivery, until, reason) = match function.dead.halting(key) {
+            Some(letter) => {
+                let id = letter.row.id.clone();
+                let what = if function.rules.keep_dead_ms.is_some() {
+                    "redriven, dropped or too old"
+                } else {
+                    "redriven or dropped"
+                };
+                let reason = format!("its lane stands until dead letter {id} is {what}");
+                (WaitKind::Halted, Some(id), function.forgets_at(letter), reason)
+            }
+            None => {
+                let head = self.queue.lane_head(slot).map(|head| self.id_of(head));
+                let of = head.as_ref().map_or_else(|| "another".into(), |id| format!("{id}"));
+                (WaitKind::Lane, head, None, format!("behind delivery {of} of its lane"))
+            }
+        };
+        let most = function.rules.key_concurrency;
+        let limit = (kind == WaitKind::Lane && most > 1).then_some(most);
+        let reason = match ahead {
+            Some(ahead) if ahead > 1 => format!("{reason}, {ahead} ahead of it"),
+            _ => reason,
+        };
+        let waiting_for = WaitingFor { delivery, until, ahead, limit, ..WaitingFor::new(kind) };
+        Why { reason, waiting_for: Some(waiting_for) }
+    }
+
+    fn why_ready(&self, slot: Slot, function: &FnQueue, ahead: Option<u64>) -> Why {
+        let concurrency = function.rules.concurrency;
+        let mut waiting_for = WaitingFor { ahead, ..WaitingFor::new(WaitKind::Worker) };
+        let mut because = |kind| waiting_for.kind = kind;
+        let reason = if self.log.may_dispatch().is_err() {
+            because(WaitKind::Disk);
+            "the disk is full".into()
+        } else if !function.rules.runnable {
+            because(WaitKind::Paused);
+            self.why_not_runnable(function)
+        } else if function.exclusive == Some(slot) {
+            because(WaitKind::Exclusive);
+            format!("runs alone, after the {} that run", function.counts.running)
+        } else if let Some(alone) = function.exclusive {
+            because(WaitKind::Exclusive);
+            let id = self.id_of(alone);
+            waiting_for.delivery = Some(id.clone());
+            format!("delivery {id} of its function runs alone: what it read kept changing")
+        } else if function.counts.running >= u64::from(concurrency) {
+            because(WaitKind::Concurrency);
+            waiting_for.limit = Some(concurrency);
+            format!("its function runs {concurrency} at a time")
+        } else {
+            "waits for a worker".into()
+        };
+        let reason = match ahead {
+            Some(ahead) if ahead > 0 => format!("{reason}, {ahead} of its function ahead of it"),
+            _ => reason,
+        };
+        Why { reason, waiting_for: Some(waiting_for) }
+    }
+
+    fn why_not_runnable(&self, function: &FnQueue) -> String {
+        match self.functions.get(&function.name).and_then(|f| f.paused()) {
+            Some((_, why)) => format!("its function is paused: {why}"),
+            None => "its function has no active revision".into(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(crate) recovered: bool,
     /// It has its place, in its lane if it has a key: a wait is one for another attempt.
     pub(crate) in_lane: bool,
+    /// An attempt at it has ended, whether that counted or not.
+    pub(crate) tried: bool,
     pub(crate) priority: Priority,
     pub(crate) state: State,
 }
@@ -105,6 +107,7 @@ impl Entry {
             starts: 0,
             recovered: false,
             in_lane: false,
+            tried: false,
             priority: Priority::default(),
             state: State::Blocked,
         }
@@ -164,6 +167,11 @@ impl Entry {
             Self::new((row.id.seq, function), row.key.clone(), (row.accepted, row.hops), payload);
         entry.move_to(row.entered, row.order);
         entry.attempts = row.attempts;
+        // One that waits for its time enters its lane then; one that was tried entered it before.
+        entry.tried = match row.status {
+            RowStatus::Due(due) => row.attempts > 0 || row.entered < due,
+            RowStatus::Dead { .. } => false,
+        };
         entry.starts = row.starts;
         entry.priority = row.priority;
         entry.set_expiry_and_name(row.expires, row.name.as_deref());

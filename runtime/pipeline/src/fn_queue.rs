@@ -4,8 +4,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
+use triphammer_journal::RowStatus;
 use triphammer_model::{FunctionName, Manifest, OrderingKey, Priority, Timestamp};
 
+use crate::entry::DeadLetter;
 use crate::info::Counts;
 use crate::letters::Letters;
 use crate::shares::Ready;
@@ -167,6 +169,12 @@ impl FnQueue {
             lane.rest.retain(|other| *other != slot);
             self.counts.blocked -= 1;
         }
+    }
+
+    /// When a dead letter will have been kept for long enough.
+    pub(crate) fn forgets_at(&self, letter: &DeadLetter) -> Option<Timestamp> {
+        let RowStatus::Dead { at, .. } = letter.row.status else { return None };
+        Some(Timestamp(at.ms().saturating_add(self.rules.keep_dead_ms?)))
     }
 
     /// Deliveries that are neither settled nor dead.

@@ -14,6 +14,10 @@ use crate::info::{
     AttemptStory, DeliveryInfo, DeliveryStory, EventPage, EventQuery, EventSummary, Status, Story,
 };
 use crate::intake::nth;
+use crate::listing::Found as Located;
+
+/// How often a story is read when it goes on meanwhile.
+const STORY_READS: u32 = 3;
 
 impl Core {
     /// Newest first.
@@ -43,6 +47,20 @@ impl Core {
     }
 
     pub(crate) fn story(&self, seq: Seq) -> Result<Option<Story>, QueryError> {
+        for _ in 1..STORY_READS {
+            match self.read_story(seq)? {
+                Some((_, false)) => {}
+                told => return Ok(told.map(|(story, _)| story)),
+            }
+            // A delivery settled, or was reopened, after its past was read: read on from there.
+            let last = Seq::new(self.lock().log.next_seq().get() - 1);
+            last.map_or(Ok(()), |last| self.durable.wait_blocking(last)).map_err(read_error)?;
+        }
+        Ok(self.read_story(seq)?.map(|(story, _)| story))
+    }
+
+    /// The story, and whether its end was found.
+    fn read_story(&self, seq: Seq) -> Result<Option<(Story, bool)>, QueryError> {
         let Some(found) = self.history.event(seq).map_err(read_error)? else { return Ok(None) };
         let outcomes = self.history.outcomes(seq).map_err(read_error)?;
         let mut deliveries: BTreeMap<FunctionName, DeliveryStory> = BTreeMap::new();
@@ -65,37 +83,38 @@ impl Core {
             deliveries: deliveries.into_values().collect(),
             children,
         };
-        self.add_present(&mut story);
-        Ok(Some(story))
+        let complete = self.add_present(&mut story);
+        Ok(Some((story, complete)))
     }
 
-    /// Deliveries that are not settled: their state now, and why.
-    fn add_present(&self, story: &mut Story) {
-        let now = self.clock.now();
+    /// Deliveries that are not settled: their state now, and why. Whether all were found.
+    fn add_present(&self, story: &mut Story) -> bool {
+        let open = story.deliveries.iter_mut().filter(|story| !story.info.status.is_settled());
+        let mut open: Vec<&mut DeliveryInfo> = open.map(|story| &mut story.info).collect();
         let inner = self.lock();
-        for delivery in &mut story.deliveries {
-            let id = &delivery.info.id;
-            let Some(function) = inner.queue.find(&id.function) else { continue };
-            if let Some(dead) = inner.queue.function(function).dead.get(id.seq) {
-                delivery.info = inner.describe_dead(dead);
-                continue;
-            }
-            let settled = matches!(
-                delivery.info.status,
-                Status::Committed | Status::Dropped | Status::Expired
-            );
-            if settled {
-                continue;
-            }
-            let slot = inner
-                .queue
-                .entries()
-                .find(|(_, entry)| entry.seq == id.seq && entry.function == function)
-                .map(|(slot, _)| slot);
-            if let Some(slot) = slot {
-                delivery.info = inner.describe(slot, now);
+        let is_dead = |id: &DeliveryId| {
+            let function = inner.queue.find(&id.function);
+            function.is_some_and(|id_of| inner.queue.function(id_of).dead.get(id.seq).is_some())
+        };
+        let alive = open.iter().map(|info| &info.id).filter(|id| !is_dead(id));
+        let alive: Vec<DeliveryId> = alive.cloned().collect();
+        drop(inner);
+        let slots = self.find_slots(&alive);
+        let found = |info: &&mut DeliveryInfo| Located {
+            id: info.id.clone(),
+            slot: slots.get(&info.id).copied(),
+        };
+        let found: Vec<Located> = open.iter().map(found).collect();
+        let now = self.clock.now();
+        let mut present = self.lock().describe_all(&found, now).into_iter().peekable();
+        let mut complete = true;
+        for info in &mut open {
+            match present.next_if(|present| present.id == info.id) {
+                Some(now) => **info = now,
+                None => complete = false,
             }
         }
+        complete
     }
 }
 
@@ -116,7 +135,9 @@ fn new_delivery(seq: Seq, at: Timestamp, delivery: &NewDelivery) -> DeliveryInfo
         attempts: 0,
         accepted: at,
         due: delivery.due,
+        died: None,
         reason: "accepted".into(),
+        waiting_for: None,
         error: dead,
     }
 }

@@ -324,17 +324,84 @@ pub struct DeliveryInfo {
     pub accepted: Timestamp,
     /// When it may run, while it waits.
     pub due: Option<Timestamp>,
+    /// When it became a dead letter.
+    pub died: Option<Timestamp>,
     /// Why it is where it is, as a sentence.
     pub reason: String,
+    /// The same as data, for one that is open and does not run.
+    pub waiting_for: Option<WaitingFor>,
     pub error: Option<ErrorInfo>,
 }
 
+/// What a delivery waits for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WaitingFor {
+    pub kind: WaitKind,
+    /// Another delivery: the one before it in its lane, the dead letter that halts it, or the one
+    /// that runs alone.
+    pub delivery: Option<DeliveryId>,
+    pub until: Option<Timestamp>,
+    /// How many go before it: of its lane while it is blocked, else of its function.
+    pub ahead: Option<u64>,
+    /// How many may run at a time, where that is what holds it.
+    pub limit: Option<u32>,
+}
+
+impl WaitingFor {
+    pub(crate) fn new(kind: WaitKind) -> Self {
+        Self { kind, delivery: None, until: None, ahead: None, limit: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WaitKind {
+    /// The deliveries before it in its lane.
+    Lane,
+    /// A dead letter that halts its lane.
+    Halted,
+    /// The function's `concurrency`.
+    Concurrency,
+    /// One that runs alone, or to run alone itself.
+    Exclusive,
+    /// A worker: nothing else is in its way.
+    Worker,
+    /// The time that it was to be delivered at.
+    Time,
+    /// The time of its next attempt.
+    Retry,
+    /// Its function to be resumed, or activated.
+    Paused,
+    /// Room on the disk.
+    Disk,
+}
+
+impl WaitKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lane => "lane",
+            Self::Halted => "halted",
+            Self::Concurrency => "concurrency",
+            Self::Exclusive => "exclusive",
+            Self::Worker => "worker",
+            Self::Time => "time",
+            Self::Retry => "retry",
+            Self::Paused => "paused",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+/// What deliveries have in common. The last three are of dead letters, and find only those.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryQuery {
     pub status: Option<Status>,
     pub function: Option<FunctionName>,
-    /// The code of the error, for dead letters.
+    /// The code of the error.
     pub code: Option<String>,
+    /// Died at this time or later.
+    pub died_after: Option<Timestamp>,
+    /// Died before this time.
+    pub died_before: Option<Timestamp>,
     pub limit: usize,
     pub cursor: Option<String>,
 }
@@ -349,7 +416,8 @@ pub struct DeliveryPage {
 #[derive(Clone, Debug)]
 pub enum Selection {
     Ids(Vec<DeliveryId>),
-    Filter { function: Option<FunctionName>, status: Option<Status>, code: Option<String> },
+    /// All that match, whatever the limit and the cursor: dead letters when no status is named.
+    Filter(DeliveryQuery),
 }
 
 /// An attempt whose effects are shown and thrown away.
@@ -373,6 +441,8 @@ pub struct Stats {
     pub retried: u64,
     pub dead: u64,
     pub dropped: u64,
+    /// Dead letters reopened.
+    pub redriven: u64,
     /// Attempts run again because what they read had changed.
     pub conflicts: u64,
     /// Canaries that the host has given up.

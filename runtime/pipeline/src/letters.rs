@@ -1,6 +1,7 @@
 //! The dead letters of one function, and the lanes that they halt. Knows no record and no clock.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use foldhash::fast::RandomState;
 use triphammer_journal::RowStatus;
@@ -14,8 +15,8 @@ pub(crate) struct Letters {
     by_age: BTreeSet<(Timestamp, Seq)>,
     /// Lanes stand while they have a dead letter.
     halts: bool,
-    /// How many dead letters each halted lane has.
-    halted: HashMap<OrderingKey, u32, RandomState>,
+    /// The dead letters of each halted lane.
+    halted: HashMap<OrderingKey, BTreeSet<Seq>, RandomState>,
 }
 
 impl Letters {
@@ -27,9 +28,14 @@ impl Letters {
         self.by_seq.values().map(|letter| &**letter)
     }
 
+    /// From one on, in their order.
+    pub(crate) fn from(&self, from: Bound<Seq>) -> impl Iterator<Item = &DeadLetter> {
+        self.by_seq.range((from, Bound::Unbounded)).map(|(_, letter)| &**letter)
+    }
+
     pub(crate) fn insert(&mut self, letter: Box<DeadLetter>) {
         if self.halts {
-            self.halt(letter.row.key.as_ref());
+            self.halt(letter.row.key.as_ref(), letter.row.id.seq);
         }
         let seq = letter.row.id.seq;
         self.by_age.insert((died(&letter), seq));
@@ -40,10 +46,10 @@ impl Letters {
         let letter = self.by_seq.remove(&seq)?;
         self.by_age.remove(&(died(&letter), seq));
         if let Some(key) = letter.row.key.as_ref().filter(|_| self.halts)
-            && let Some(count) = self.halted.get_mut(key)
+            && let Some(letters) = self.halted.get_mut(key)
         {
-            *count -= 1;
-            if *count == 0 {
+            letters.remove(&seq);
+            if letters.is_empty() {
                 self.halted.remove(key);
             }
         }
@@ -58,8 +64,9 @@ impl Letters {
         self.halts = halts;
         self.halted.clear();
         if halts {
-            let keys: Vec<_> = self.iter().filter_map(|letter| letter.row.key.clone()).collect();
-            keys.iter().for_each(|key| self.halt(Some(key)));
+            let key = |letter: &DeadLetter| (letter.row.key.clone(), letter.row.id.seq);
+            let keys: Vec<_> = self.iter().map(key).collect();
+            keys.iter().for_each(|(key, seq)| self.halt(key.as_ref(), *seq));
         }
     }
 
@@ -71,9 +78,14 @@ impl Letters {
         !self.halted.is_empty() && self.halted.contains_key(key)
     }
 
-    /// The one that a halted lane waits for.
+    /// The one that a halted lane waits for: the first of its dead letters.
     pub(crate) fn halting(&self, key: &OrderingKey) -> Option<&DeadLetter> {
-        self.iter().find(|letter| letter.row.key.as_ref() == Some(key))
+        self.get(*self.halted.get(key)?.first()?)
+    }
+
+    /// How many dead letters a lane waits for.
+    pub(crate) fn halted_by(&self, key: &OrderingKey) -> usize {
+        self.halted.get(key).map_or(0, BTreeSet::len)
     }
 
     /// When the oldest died.
@@ -86,9 +98,9 @@ impl Letters {
         self.by_age.iter().take_while(|(died, _)| *died <= at).take(most).map(|(_, s)| *s).collect()
     }
 
-    fn halt(&mut self, key: Option<&OrderingKey>) {
+    fn halt(&mut self, key: Option<&OrderingKey>, seq: Seq) {
         if let Some(key) = key {
-            *self.halted.entry(key.clone()).or_default() += 1;
+            self.halted.entry(key.clone()).or_default().insert(seq);
         }
     }
 }

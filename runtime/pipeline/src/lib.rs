@@ -28,6 +28,7 @@ mod history;
 mod info;
 mod intake;
 mod letters;
+mod listing;
 mod notice;
 mod open;
 mod options;
@@ -57,7 +58,7 @@ pub use info::{
     AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery,
     DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery,
     EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo, Selection,
-    Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, Waited,
+    Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, WaitKind, Waited, WaitingFor,
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};

@@ -248,7 +248,8 @@ impl Pipeline {
         if let Some(status) = query.status.filter(|status| status.is_settled()) {
             return Err(QueryError::Settled(status.as_str()));
         }
-        let page = self.core.find_deliveries(query)?;
+        let (core, query) = (Arc::clone(&self.core), query.clone());
+        let page = blocking(move || core.find_deliveries(&query)).await?;
         self.caught_up().await?;
         Ok(page)
     }
@@ -288,6 +289,7 @@ impl Pipeline {
             retried: totals.retried,
             dead: totals.dead,
             dropped: totals.dropped,
+            redriven: totals.redriven,
             conflicts: core.conflicts.load(Ordering::Relaxed),
             rolledback: totals.rolledback,
             ready_now: now.ready,

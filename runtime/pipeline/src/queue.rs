@@ -14,6 +14,8 @@ use crate::info::Status;
 use crate::shares::stride;
 use crate::slab::{Slab, Slot};
 
+pub(crate) use ahead::Ahead;
+
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FnId(u32);
 
@@ -119,6 +121,11 @@ impl Queue {
         self.entries.iter()
     }
 
+    /// A part of the entries, see [`Slab::chunk`].
+    pub(crate) fn chunk(&self, number: usize) -> Option<impl Iterator<Item = (Slot, &Entry)>> {
+        self.entries.chunk(number)
+    }
+
     pub(crate) fn payload_bytes(&self) -> u64 {
         self.payload_bytes
     }
@@ -212,7 +219,9 @@ impl Queue {
 
     /// A running delivery is to be tried again, not before `due`. It keeps its place.
     pub(crate) fn retry(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
-        let id = self.entries[slot].function;
+        let entry = &mut self.entries[slot];
+        entry.tried = true;
+        let id = entry.function;
         self.stop_running(id, slot);
         if due > now {
             self.wait(slot, due);
@@ -370,11 +379,16 @@ impl Queue {
     }
 }
 
+#[path = "queue_ahead.rs"]
+mod ahead;
 #[path = "queue_dead.rs"]
 mod dead;
 #[path = "queue_due.rs"]
 mod due;
 
+#[cfg(test)]
+#[path = "queue_random_tests.rs"]
+mod random_tests;
 #[cfg(test)]
 #[path = "queue_tests.rs"]
 mod tests;

@@ -55,7 +55,9 @@ impl Queue {
         let opens = self.closed.first().map(|(until, _)| *until);
         let letter = self.forgetful.iter().filter_map(|id| {
             let function = self.function(*id);
-            Some(Timestamp(function.dead.oldest()?.ms() + function.rules.keep_dead_ms?))
+            Some(Timestamp(
+                function.dead.oldest()?.ms().saturating_add(function.rules.keep_dead_ms?),
+            ))
         });
         letter.chain(timer).chain(opens).min()
     }

@@ -282,11 +282,11 @@ fn priority_chooses_between_lanes_and_never_within_one() {
 fn functions_have_shares_by_priority() {
     let mut f = Fixture::new(1000);
     f.queue.configure(f.function, Rules { priority: Priority::of(6), ..rules(true, 1000) });
-    (0..300).for_each(|_| drop(f.add(None, 0)));
+    (0..300).for_each(|_| _ = f.add(None, 0));
     let other = f.queue.function_id(&"g".parse().unwrap());
     f.queue.configure(other, rules(true, 1000));
     f.function = other;
-    (0..300).for_each(|_| drop(f.add(None, 0)));
+    (0..300).for_each(|_| _ = f.add(None, 0));
     let first: Vec<u64> = (0..300).filter_map(|_| f.next()).collect();
     let of_f = first.iter().filter(|seq| **seq <= 300).count();
     assert!((199..=201).contains(&of_f), "{of_f} of 300 turns, not two in three");

@@ -5,7 +5,7 @@
 //! turn moves the pass on by a stride, which is shorter for a higher priority. Knows no delivery.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 use triphammer_model::{Priority, Seq};
 
@@ -61,6 +61,55 @@ impl Ready {
         self.note(level);
     }
 
+    /// How many are popped before each of these, if nothing else comes.
+    pub(crate) fn ahead(&self, wanted: &[(Priority, Seq, Slot)]) -> Vec<u64> {
+        let mut ranks = HashMap::new();
+        for level in 0..LEVELS {
+            let of_level =
+                wanted.iter().filter(|(priority, ..)| usize::from(priority.get()) == level);
+            let mut places: Vec<_> = of_level.map(|(_, order, slot)| (*order, *slot)).collect();
+            places.sort_unstable();
+            for (place, rank) in places.iter().zip(self.ranks(level, &places)) {
+                ranks.insert(place.1, self.turns_before(level, rank));
+            }
+        }
+        wanted.iter().map(|(.., slot)| ranks.get(slot).copied().unwrap_or_default()).collect()
+    }
+
+    /// How many of a level are older than each of `places`, which are sorted.
+    fn ranks(&self, level: usize, places: &[(Seq, Slot)]) -> Vec<u64> {
+        let mut ranks = vec![0; places.len()];
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return ranks };
+        for Reverse(place) in &self.levels[level] {
+            // Those on a page stand together, so nearly all others are before or behind them all.
+            if place < first {
+                ranks[0] += 1;
+            } else if place < last {
+                ranks[places.partition_point(|other| other <= place)] += 1;
+            }
+        }
+        let mut before = 0;
+        for rank in &mut ranks {
+            before += *rank;
+            *rank = before;
+        }
+        ranks
+    }
+
+    /// The turns of all levels before the one that follows `rank` turns of this one.
+    fn turns_before(&self, level: usize, rank: u64) -> u64 {
+        let pass = self.passes[level] + rank * stride(Priority::of(level as u32));
+        let others = (0..LEVELS).filter(|other| *other != level);
+        let of_other = |other: usize| {
+            // Of two with the same pass the higher level is first.
+            let until = if other > level { pass + 1 } else { pass };
+            let wait = until.saturating_sub(self.passes[other]);
+            let turns = wait.div_ceil(stride(Priority::of(other as u32)));
+            turns.min(self.levels[other].len() as u64)
+        };
+        rank + others.map(of_other).sum::<u64>()
+    }
+
     /// Takes out all that `which` says.
     pub(crate) fn take(&mut self, mut which: impl FnMut(Slot) -> bool) -> Vec<Slot> {
         let mut taken = Vec::new();
@@ -103,7 +152,7 @@ mod tests {
     fn turns(priorities: &[u32], count: usize) -> Vec<usize> {
         let mut slab = Slab::new();
         let mut ready = Ready::default();
-        let mut of = std::collections::HashMap::new();
+        let mut of = HashMap::new();
         let mut order = 0;
         for priority in priorities {
             for _ in 0..count {

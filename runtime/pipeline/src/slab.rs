@@ -13,9 +13,16 @@ pub(crate) struct Slab<T> {
     len: usize,
 }
 
+/// How many entries [`Slab::chunk`] has.
 const CHUNK: usize = 1024;
 /// Chunks that an empty slab keeps for what comes next.
 const CHUNKS_KEPT: usize = 16;
+
+impl Slot {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 impl<T> Slab<T> {
     pub(crate) fn new() -> Self {
@@ -66,6 +73,14 @@ impl<T> Slab<T> {
         let all = self.chunks.iter().flatten().enumerate();
         all.filter_map(|(index, value)| value.as_ref().map(|v| (Slot(index as u32), v)))
     }
+
+    /// A part of the entries, of which there are as many as it takes until there is none: what stays
+    /// in the slab is in one of them, whatever comes and goes between the calls.
+    pub(crate) fn chunk(&self, number: usize) -> Option<impl Iterator<Item = (Slot, &T)>> {
+        let chunk = self.chunks.get(number)?.iter().enumerate();
+        let slot = move |index| Slot((number * CHUNK + index) as u32);
+        Some(chunk.filter_map(move |(index, value)| value.as_ref().map(|v| (slot(index), v))))
+    }
 }
 
 impl<T> Index<Slot> for Slab<T> {
@@ -101,6 +116,8 @@ mod tests {
         assert_eq!(slab.remove(slots[5]), None);
         assert_eq!(slab.insert(9), slots[5]);
         assert_eq!(slab.iter().count(), 30_000);
+        let chunks = (0..).map_while(|number| slab.chunk(number)).flatten();
+        assert!(chunks.eq(slab.iter()));
         for slot in slots {
             slab.remove(slot);
         }

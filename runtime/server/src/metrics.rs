@@ -71,6 +71,7 @@ fn host(out: &mut String, stats: &Stats) {
         ),
         ("triphammer_deliveries_dead_total", "Deliveries that became dead letters.", stats.dead),
         ("triphammer_deliveries_dropped_total", "Deliveries given up.", stats.dropped),
+        ("triphammer_deliveries_redriven_total", "Dead letters reopened.", stats.redriven),
         (
             "triphammer_attempts_conflicted_total",
             "Attempts run again because what they had read was changed.",

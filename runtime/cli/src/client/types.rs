@@ -214,9 +214,8 @@ pub(crate) struct Delivery {
     pub(crate) status: String,
     #[serde(default)]
     pub(crate) attempts: u32,
-    #[serde(default)]
-    pub(crate) accepted: String,
     pub(crate) due: Option<String>,
+    pub(crate) died: Option<String>,
     #[serde(default)]
     pub(crate) reason: String,
     pub(crate) error: Option<Failure>,

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::events::time;
 use super::{API, event, listing, show};
 use crate::client::types::Deliveries;
 use crate::client::{self, Client, Path};
@@ -34,29 +35,51 @@ enum Action {
 
 #[derive(clap::Args, Debug)]
 struct List {
+    #[command(flatten)]
+    filters: Filters,
+    /// How many to list
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: u32,
+}
+
+/// What dead letters have in common.
+#[derive(clap::Args, Debug, Default)]
+struct Filters {
     /// Only of this function
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
     /// Only with this error, such as invoke.trap
     #[arg(long)]
     code: Option<String>,
-    /// How many to list
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    limit: u32,
+    /// Died at this time or later: RFC 3339, or how long ago, such as 10m
+    #[arg(long, value_name = "TIME|AGO", value_parser = time)]
+    after: Option<String>,
+    /// Died before this time: RFC 3339, or how long ago
+    #[arg(long, value_name = "TIME|AGO", value_parser = time)]
+    before: Option<String>,
+}
+
+impl Filters {
+    /// Those that are given, under the API's names.
+    fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Self { function, code, after, before } = self;
+        let all =
+            [("function", function), ("code", code), ("diedAfter", after), ("diedBefore", before)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
 }
 
 /// Some by their ids, or all that have something in common.
 #[derive(clap::Args, Debug)]
 struct Selected {
     /// The deliveries, such as 42/orders
-    #[arg(value_name = "SEQ/FUNCTION", conflicts_with_all = ["function", "code", "all"])]
+    #[arg(
+        value_name = "SEQ/FUNCTION",
+        conflicts_with_all = ["function", "code", "after", "before", "all"]
+    )]
     ids: Vec<String>,
-    /// All of this function
-    #[arg(long, value_name = "NAME")]
-    function: Option<String>,
-    /// All with this error
-    #[arg(long)]
-    code: Option<String>,
+    #[command(flatten)]
+    filters: Filters,
     /// All there are
     #[arg(long)]
     all: bool,
@@ -64,7 +87,7 @@ struct Selected {
 
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
     match args.action {
-        None => list(&List { function: None, code: None, limit: 50 }, client, output),
+        None => list(&List { filters: Filters::default(), limit: 50 }, client, output),
         Some(Action::List(args)) => list(&args, client, output),
         Some(Action::Show { id }) => show(&id, client, output),
         Some(Action::Redrive(selected)) => change("redrive", "redriven", &selected, client, output),
@@ -73,11 +96,8 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
 }
 
 fn list(args: &List, client: &Client, output: &mut Output) -> Result<(), Error> {
-    let path = Path::new(API)
-        .segment("deliveries")
-        .query("status", "dead")
-        .maybe("function", args.function.as_deref())
-        .maybe("code", args.code.as_deref());
+    let path = Path::new(API).segment("deliveries").query("status", "dead");
+    let path = args.filters.members().fold(path, |path, (name, value)| path.query(name, value));
     let answer = listing::fetch(client, &path, "deliveries", args.limit as usize)?;
     if output.is_json() {
         return output.json(&answer);
@@ -87,21 +107,23 @@ fn list(args: &List, client: &Client, output: &mut Output) -> Result<(), Error> 
     if deliveries.is_empty() {
         return output.line("no dead letters");
     }
-    let mut table = Table::new(["DELIVERY", "KEY", "ATTEMPTS", "ACCEPTED", "CODE", "ERROR"]);
+    let mut table = Table::new(["DELIVERY", "KEY", "ATTEMPTS", "DIED", "CODE", "ERROR"]);
     for delivery in &deliveries {
         let error = delivery.error.as_ref();
         table.row([
             Cell::from(&delivery.id),
             one_line(delivery.key.as_deref().unwrap_or("-")).into(),
             delivery.attempts.into(),
-            Cell::styled(DIM, when(&delivery.accepted)),
+            Cell::styled(DIM, delivery.died.as_deref().map_or_else(|| "-".into(), when)),
             Cell::styled(BAD, error.map_or("-", |error| &error.code)),
             one_line(error.map_or(&delivery.reason, |error| &error.message)).into(),
         ]);
     }
     output.text(&table.render())?;
     if more {
-        crate::output::note("there are more: see --limit, or filter by --function, --code");
+        crate::output::note(
+            "there are more: see --limit, or filter by --function, --code, --after, --before",
+        );
     }
     Ok(())
 }
@@ -141,7 +163,9 @@ fn change(
         count: u64,
     }
     let selection = selection(selected).ok_or_else(|| {
-        Error::Usage(format!("which ones? Give ids, --function, --code, or --all to {action} all"))
+        Error::Usage(format!(
+            "which ones? Give ids, --function, --code, --after, --before, or --all to {action} all"
+        ))
     })?;
     let path = Path::new(API).segment("deliveries").segment(action);
     let answer = client.post(path, &selection)?;
@@ -154,20 +178,18 @@ fn change(
 
 /// None when nothing was selected: everything has to be asked for.
 fn selection(selected: &Selected) -> Option<Value> {
-    let Selected { ids, function, code, all } = selected;
-    match (ids.as_slice(), function, code) {
-        ([], None, None) if !all => None,
-        ([], function, code) => {
-            let mut selection = json!({"status": "dead"});
-            for (name, value) in [("function", function), ("code", code)] {
-                if let Some(value) = value {
-                    selection[name] = json!(value);
-                }
-            }
-            Some(selection)
-        }
-        (ids, _, _) => Some(json!({"ids": ids})),
+    let Selected { ids, filters, all } = selected;
+    if !ids.is_empty() {
+        return Some(json!({"ids": ids}));
     }
+    if filters.members().next().is_none() && !all {
+        return None;
+    }
+    let mut selection = json!({"status": "dead"});
+    for (name, value) in filters.members() {
+        selection[name] = json!(value);
+    }
+    Some(selection)
 }
 
 #[cfg(test)]
@@ -178,8 +200,7 @@ mod tests {
     fn check(ids: &[&str], function: Option<&str>, all: bool, expect: Option<Value>) {
         let selected = Selected {
             ids: ids.iter().map(ToString::to_string).collect(),
-            function: function.map(str::to_owned),
-            code: None,
+            filters: Filters { function: function.map(str::to_owned), ..Filters::default() },
             all,
         };
         assert_eq!(selection(&selected), expect);

@@ -40,7 +40,7 @@ pub(super) struct Filters {
 }
 
 /// RFC 3339, from itself or from a duration before now.
-fn time(text: &str) -> Result<String, String> {
+pub(super) fn time(text: &str) -> Result<String, String> {
     if triphammer_model::Timestamp::parse_rfc3339(text).is_some() {
         return Ok(text.to_owned());
     }

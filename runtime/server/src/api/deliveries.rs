@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
-use triphammer_model::DeliveryId;
+use triphammer_model::{DeliveryId, Timestamp};
 use triphammer_pipeline::{DeliveryQuery, Selection, Status};
 
 use super::parse;
@@ -15,6 +15,8 @@ pub(crate) async fn list(mut call: Call<'_>) -> Answer {
         status: call.query.filled("status").as_deref().map(status).transpose()?,
         function: call.query.parsed("function")?,
         code: call.query.filled("code"),
+        died_after: call.query.time("diedAfter")?,
+        died_before: call.query.time("diedBefore")?,
         limit: call.query.limit()?,
         cursor: call.query.filled("cursor"),
     };
@@ -53,31 +55,51 @@ fn counted(count: u64) -> Answer {
 }
 
 /// Either ids, or what the deliveries have in common.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct RawSelection {
     ids: Option<Vec<String>>,
     function: Option<String>,
     status: Option<String>,
     code: Option<String>,
+    died_after: Option<String>,
+    died_before: Option<String>,
 }
 
-fn selection(raw: RawSelection) -> Result<Selection, Problem> {
-    let filtered = raw.function.is_some() || raw.status.is_some() || raw.code.is_some();
-    match raw.ids {
-        Some(_) if filtered => Err(Problem::bad_request(
+fn selection(mut raw: RawSelection) -> Result<Selection, Problem> {
+    match raw.ids.take() {
+        Some(_) if raw != RawSelection::default() => Err(Problem::bad_request(
             "delivery.selection",
-            "deliveries are selected by `ids` or by `function`, `status` and `code`, not by both",
+            "deliveries are selected by `ids` or by what they have in common, not by both",
         )),
         Some(ids) => {
             let ids: Result<Vec<DeliveryId>, _> = ids.iter().map(|id| parse(id)).collect();
             Ok(Selection::Ids(ids?))
         }
-        None => Ok(Selection::Filter {
-            function: raw.function.as_deref().map(parse).transpose()?,
-            status: raw.status.as_deref().map(status).transpose()?,
-            code: raw.code,
-        }),
+        None => Ok(Selection::Filter(raw.query()?)),
+    }
+}
+
+impl RawSelection {
+    /// What they have in common.
+    fn query(self) -> Result<DeliveryQuery, Problem> {
+        let time = |name: &str, text: Option<String>| {
+            let read = |text: String| {
+                Timestamp::parse_rfc3339(&text).ok_or_else(|| {
+                    let detail = format!("`{name}` is a time such as 2026-01-02T03:04:05Z");
+                    Problem::bad_request("delivery.selection", detail)
+                })
+            };
+            text.map(read).transpose()
+        };
+        Ok(DeliveryQuery {
+            function: self.function.as_deref().map(parse).transpose()?,
+            status: self.status.as_deref().map(status).transpose()?,
+            code: self.code,
+            died_after: time("diedAfter", self.died_after)?,
+            died_before: time("diedBefore", self.died_before)?,
+            ..DeliveryQuery::default()
+        })
     }
 }
 
@@ -100,6 +122,8 @@ mod tests {
         check(r#"{"ids":["42/welcome"]}"#, Ok("welcome"));
         check(r#"{"function":"welcome","code":"invoke.trap"}"#, Ok("invoke.trap"));
         check(r#"{"status":"dead"}"#, Ok("Dead"));
+        check(r#"{"diedBefore":"2026-01-02T03:04:05Z"}"#, Ok("died_before: Some"));
+        check(r#"{"diedAfter":"now"}"#, Err("delivery.selection"));
         check(r#"{"ids":["42"]}"#, Err("http.name"));
         check(r#"{"status":"gone"}"#, Err("delivery.status"));
         check(r#"{"ids":[],"status":"dead"}"#, Err("delivery.selection"));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::Timestamp;
 use triphammer_pipeline::{
-    AttemptStory, DeliveryInfo, DeliveryStory, Entrance, EventSummary, Story,
+    AttemptStory, DeliveryInfo, DeliveryStory, Entrance, EventSummary, Story, WaitingFor,
 };
 
 use super::{ErrorView, LogView, WriteView, key, reply, revision, seq};
@@ -71,6 +71,7 @@ impl From<Story> for StoryView {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryView {
     id: String,
     seq: String,
@@ -80,8 +81,37 @@ pub(crate) struct DeliveryView {
     attempts: u32,
     accepted: String,
     due: Option<String>,
+    died: Option<String>,
     reason: String,
+    waiting_for: Option<WaitingForView>,
     error: Option<ErrorView>,
+}
+
+/// Members that say nothing are left out.
+#[derive(Serialize)]
+struct WaitingForView {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u32>,
+}
+
+impl From<WaitingFor> for WaitingForView {
+    fn from(waiting_for: WaitingFor) -> Self {
+        let WaitingFor { kind, delivery, until, ahead, limit } = waiting_for;
+        Self {
+            kind: kind.as_str(),
+            delivery: delivery.map(|id| id.to_string()),
+            until: until.map(Timestamp::to_rfc3339),
+            ahead,
+            limit,
+        }
+    }
 }
 
 impl From<DeliveryInfo> for DeliveryView {
@@ -95,7 +125,9 @@ impl From<DeliveryInfo> for DeliveryView {
             attempts: info.attempts,
             accepted: info.accepted.to_rfc3339(),
             due: info.due.map(Timestamp::to_rfc3339),
+            died: info.died.map(Timestamp::to_rfc3339),
             reason: info.reason,
+            waiting_for: info.waiting_for.map(Into::into),
             error: info.error.map(Into::into),
         }
     }

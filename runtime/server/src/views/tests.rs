@@ -12,7 +12,7 @@ use triphammer_model::{
 use triphammer_pipeline::{
     AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun,
     Entrance, EventSummary, FunctionInfo, RevisionInfo, StateEntry, StateUsage, Stats, Status,
-    Story,
+    Story, WaitKind, WaitingFor,
 };
 
 use super::*;
@@ -241,13 +241,22 @@ fn delivery(error: Option<ErrorInfo>) -> DeliveryInfo {
         attempts: 1,
         accepted: AT,
         due: Some(AT),
+        died: None,
         reason: "waits for its retry".into(),
+        waiting_for: Some(WaitingFor {
+            kind: WaitKind::Lane,
+            delivery: Some(DeliveryId { seq: seq_of(41), function: name() }),
+            until: None,
+            ahead: Some(2),
+            limit: None,
+        }),
         error,
     }
 }
 
 const DELIVERY: &str = r#""id":"42/welcome","seq":"42","function":"welcome","key":"k",
-    "status":"waiting","attempts":1,"accepted":"$AT","due":"$AT","reason":"waits for its retry""#;
+    "status":"waiting","attempts":1,"accepted":"$AT","due":"$AT","died":null,"reason":"waits for its retry",
+    "waitingFor":{"kind":"lane","delivery":"41/welcome","ahead":2}"#;
 
 #[test]
 fn a_delivery() {
@@ -332,7 +341,7 @@ fn the_counters() {
     check(
         StatsView::new(stats.clone(), None),
         r#"{"accepted":7,"duplicates":0,"committed":0,"retried":0,"dead":0,"dropped":0,
-        "conflicts":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
+        "redriven":0,"conflicts":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
         "journalSyncs":0,"journalBytes":0,"journalBatches":0,"durableSeq":"9",
         "diskFreeBytes":0,"payloadBytes":0,"dedupWindowMs":1000,"dedupEntries":0}"#,
     );
