@@ -135,7 +135,8 @@ fn past_events_are_replayed() {
     let one = trip(&host, &["replay", seq, "--function", "counter", "--json"]).json();
     assert_eq!(one["events"], 1);
     host.settled();
-    trip(&host, &["replay", "--function", "counter", "--type", "counter.*"]).expect(0);
+    let replay = ["replay", "--function", "counter", "--type", "counter.*", "--wait"];
+    trip(&host, &replay).expect(0);
     fails(trip(&host, &["replay", "--function", "counter"]), 2, "which events");
     host.settled();
     assert!(host.state("counter", Some("a"))["n"].as_u64().unwrap() >= 3);
@@ -325,6 +326,7 @@ fn every_command_has_help() {
         "event",
         "dead",
         "replay",
+        "replays",
         "test",
         "bench",
     ];

@@ -125,7 +125,7 @@ fn the_readme_is_a_walk_that_ends_well() {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
     host.settled();
-    assert_eq!(host.counts("welcome")["committed"], 3);
+    assert_eq!(host.counts("welcome")["committed"], 6, "three, and three replayed");
     let welcome = host.function("welcome");
     assert_eq!((&welcome["active"], &welcome["previous"]), (&json!("r1"), &json!("r2")));
     assert_eq!(welcome["canaryEnded"]["reason"], "promoted");

@@ -25,6 +25,7 @@ mod ledger;
 mod misbehaving;
 mod packaging;
 mod post;
+mod replay;
 mod retry;
 mod ring;
 mod samples;

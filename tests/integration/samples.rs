@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Event, Host, committed, dead, event};
+use crate::harness::{Event, Host, Request, committed, dead, event};
 use crate::ledger;
 
 #[test]
@@ -102,7 +102,10 @@ fn a_replayed_payment_moves_nothing_twice() {
     host.settle(&request("p-1", 300, true));
     host.settled();
     let all = json!({"function": "payments", "type": "payment.**"});
-    assert!(host.post("/api/v1/replay", all)["events"].as_u64().unwrap() >= 4);
+    let replay =
+        host.send(Request::post("/api/v1/replay").json(&all)).expect(202)["replay"].clone();
+    let replay = super::replay::ended(&host, &replay);
+    assert!(replay["done"].as_u64().unwrap() >= 4, "{replay}");
     host.settled();
     balances(&host, json!({"world": -700, "held": 0, "customer/ada": 700, "merchant/shop": 0}));
 }

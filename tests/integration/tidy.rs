@@ -185,6 +185,9 @@ fn error_codes() -> BTreeSet<String> {
 const FAMILIES: [&str; 18] = [
     "canary", "config", "delivery", "deploy", "event", "function", "host", "http", "invoke",
     "journal", "limit", "manifest", "module", "query", "route", "sandbox", "state", "timer",
+const FAMILIES: [&str; 17] = [
+    "config", "delivery", "deploy", "event", "function", "host", "http", "invoke", "journal",
+    "limit", "manifest", "module", "query", "replay", "route", "sandbox", "state",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
     activate, bench, build, dead, demo, deploy, event, events, function, functions, new, pause,
-    remove, replay, resume, rollback, send, state, tail, test, up,
+    remove, replay, replays, resume, rollback, send, state, tail, test, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -80,8 +80,10 @@ pub(crate) enum Command {
     Event(event::Args),
     /// List, show, redrive or drop dead letters
     Dead(dead::Args),
-    /// Send past events to a function again, as new deliveries
+    /// Send past events again, as new deliveries
     Replay(replay::Args),
+    /// List replays, or cancel one
+    Replays(replays::Args),
     /// Run a function on an event, show its effects, keep nothing
     Test(test::Args),
     /// Measure a host under load

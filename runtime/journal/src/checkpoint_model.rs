@@ -13,6 +13,7 @@ use crate::record::{
     Accept, Accepted, DedupEntry, Definition, DeliveryRow, DropReason, Entrance, NewDelivery,
     Outcome, Record, RowChange, RowStatus, Settle,
 };
+use crate::record_replay::{Replay, ReplayFilter, ReplayState};
 use crate::sim::Rng;
 use crate::state::Versioned;
 use crate::store_keys::Space;
@@ -26,6 +27,7 @@ pub(crate) struct Model {
     pub(crate) marks: BTreeMap<[u8; 16], Hit>,
     pub(crate) events: BTreeMap<Seq, (Timestamp, Accepted)>,
     pub(crate) definitions: BTreeMap<FunctionName, Definition>,
+    pub(crate) replays: BTreeMap<u64, Replay>,
     pub(crate) committed: u64,
 }
 
@@ -46,6 +48,10 @@ impl Model {
             }
             Record::WipeState { function, .. } => {
                 self.state.retain(|(space, _), _| space.function() != function);
+            }
+            Record::Replay { replay, .. } => {
+                self.replays.insert(replay.id, (**replay).clone());
+                Replay::trim(&mut self.replays);
             }
             Record::Accept(_) => {}
         }
@@ -174,8 +180,32 @@ impl Maker {
                 let raised = self.rng.chance(30).then(|| self.accepted(0));
                 Record::Define { at, name, definition, raised: raised.into_iter().collect() }
             }
+            97..99 => self.replay(model),
             _ => Record::WipeState { at, function: function(self.rng.next()) },
         }
+    }
+
+    /// A step of one that runs, or a new one.
+    fn replay(&mut self, model: &Model) -> Record {
+        let running = model.replays.values().find(|replay| replay.is_running()).cloned();
+        let mut replay = running.unwrap_or_else(|| Replay {
+            id: model.replays.keys().last().map_or(1, |last| last + 1),
+            created: self.now,
+            filter: ReplayFilter::default(),
+            function: None,
+            rate: 1,
+            next: Seq::FIRST,
+            end: Seq::FIRST,
+            done: 0,
+            deliveries: 0,
+            state: ReplayState::Running,
+        });
+        let events: Vec<_> = (0..self.rng.below(3)).map(|_| self.accepted(0)).collect();
+        replay.done += events.len() as u64;
+        if self.rng.chance(50) {
+            replay.state = ReplayState::Done { at: self.now };
+        }
+        Record::Replay { at: self.now, replay: Box::new(replay), events }
     }
 
     pub(crate) fn accept(&mut self) -> Record {

@@ -16,6 +16,7 @@ use crate::history_columns::HistoryQuery;
 use crate::log::{Log, LogOptions};
 use crate::log_append::Appender;
 use crate::record::{Body, DeliveryRow, Outcome, Record, Stored};
+use crate::record_replay::Replay;
 use crate::retention::Retention;
 use crate::segment_pool::{Prepared, Preparer};
 use crate::sim::{Faults, SimDisk};
@@ -47,6 +48,7 @@ pub(crate) struct Up {
     preparer: Preparer,
     pub(crate) rows: BTreeMap<DeliveryId, (DeliveryRow, Option<PayloadRef>)>,
     pub(crate) counters: Counters,
+    pub(crate) replays: BTreeMap<u64, Replay>,
     pub(crate) replayed: u64,
 }
 
@@ -161,6 +163,7 @@ impl World {
         assert_eq!(self.up.counters.accepted, self.model.events.len() as u64);
         let committed: u64 = self.up.counters.functions.values().map(|f| f.committed).sum();
         assert_eq!(committed, self.model.committed);
+        assert_eq!(self.up.replays, self.model.replays);
         for (id, (_, payload)) in &self.up.rows {
             self.check_payload(id.seq, payload.unwrap());
         }
@@ -250,6 +253,24 @@ impl World {
             let (at, accepted) = &self.model.events[&found.seq];
             assert_eq!((found.at, &found.accepted), (*at, accepted));
         }
+        let forward = self.forward(&query);
+        assert_eq!(forward, expect.into_iter().rev().collect::<Vec<_>>());
+    }
+
+    /// The same events, oldest first and a few at a time.
+    fn forward(&self, query: &HistoryQuery) -> Vec<Seq> {
+        let history = &self.up.parts.history;
+        let end = Seq::new(self.up.parts.reader.durable.position() + 1).unwrap();
+        let (mut next, mut found) = (Seq::FIRST, Vec::new());
+        while next < end {
+            let page = history.candidates(query, next, end, query.limit).unwrap();
+            assert!(page.found.len() <= query.limit && page.next > next);
+            for candidate in page.found {
+                found.extend(history.read_candidate(query, candidate).unwrap());
+            }
+            next = page.next;
+        }
+        found.iter().map(|found| found.seq).collect()
     }
 
     pub(crate) fn check_outcomes(&self) {
@@ -303,6 +324,7 @@ impl Up {
             rows.insert(row.id.clone(), (row, Some(payload)));
         })?;
         let counters = store.counters()?;
+        let replays = store.replays()?;
         let from = store.position().unwrap_or(Seq::FIRST);
         let parts = CheckpointParts { store, reader: log.reader.clone(), state, dedup, history };
         let now = Timestamp(now);
@@ -314,6 +336,7 @@ impl Up {
             preparer: log.preparer,
             rows,
             counters,
+            replays,
             replayed: 0,
         };
         for stored in log.reader.scan(from, None) {
@@ -352,6 +375,10 @@ impl Up {
                 }
             }
             Record::Drop { ids, .. } => ids.iter().for_each(|id| drop(self.rows.remove(id))),
+            Record::Replay { replay, .. } => {
+                self.replays.insert(replay.id, (**replay).clone());
+                Replay::trim(&mut self.replays);
+            }
             _ => {}
         }
         let (offset, events) = stored.record.events();

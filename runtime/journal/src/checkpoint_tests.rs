@@ -186,6 +186,7 @@ fn read_all(world: &World) -> Result<String, OpenError> {
     let mut text = format!("{:?} {} ", store.position(), store.host_id());
     store.deliveries(|row, payload| text += &format!("{row:?}{payload:?}"))?;
     text += &format!("{:?}{:?}", store.definitions()?, store.counters()?);
+    text += &format!("{:?}", store.replays()?);
     let view = store.view();
     view.each(&view.state, |key, value| {
         text += &format!("{key:?}{value:?}");

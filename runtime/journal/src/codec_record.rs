@@ -14,6 +14,7 @@ use crate::error::CodecError;
 use crate::record::{
     Accept, Accepted, Body, DedupEntry, DropReason, Entrance, Outcome, Record, RowChange, Settle,
 };
+use crate::record_replay::{decode_replay, encode_replay};
 
 const ACCEPT: u8 = 1;
 const SETTLE: u8 = 2;
@@ -21,6 +22,7 @@ const ROWS: u8 = 3;
 const DROP: u8 = 4;
 const DEFINE: u8 = 5;
 const WIPE_STATE: u8 = 6;
+const REPLAY: u8 = 7;
 
 /// What everything in an accepted event but the event itself usually takes.
 const ACCEPTED_ROOM: usize = 64;
@@ -101,6 +103,7 @@ fn room(record: &Record) -> usize {
         Record::Drop { ids, .. } => 32 + ids.len() * 32,
         Record::Define { raised, .. } => 4096 + events(raised),
         Record::WipeState { .. } => 96,
+        Record::Replay { events: made, .. } => 512 + events(made),
     }
 }
 
@@ -143,6 +146,12 @@ fn encode(e: &mut Encoder, record: &Record) {
             e.time(*at);
             e.function(function);
         }
+        Record::Replay { at, replay, events } => {
+            e.byte(REPLAY);
+            e.time(*at);
+            encode_replay(e, replay);
+            e.list(events, encode_accepted);
+        }
     }
 }
 
@@ -172,6 +181,11 @@ fn decode(d: &mut Decoder<'_>) -> Decoded<Record> {
             raised: d.list(decode_accepted)?,
         },
         WIPE_STATE => Record::WipeState { at: d.time()?, function: d.function()? },
+        REPLAY => Record::Replay {
+            at: d.time()?,
+            replay: Box::new(decode_replay(d)?),
+            events: d.list(decode_accepted)?,
+        },
         _ => return d.expected("record kind before this"),
     })
 }

@@ -13,6 +13,7 @@ use crate::record::{
     Accepted, DedupEntry, Definition, DeliveryRow, Location, Outcome, Record, RowStatus, Settle,
     Stored,
 };
+use crate::record_replay::Replay;
 use crate::state::expiry;
 use crate::store_counters::Counters;
 use crate::store_keys::{function_prefix, write_space};
@@ -27,6 +28,8 @@ pub(crate) struct Fold {
     /// Functions whose earlier state goes before `state` is applied.
     pub(crate) wiped: BTreeSet<FunctionName>,
     pub(crate) definitions: BTreeMap<FunctionName, Definition>,
+    /// By id.
+    pub(crate) replays: BTreeMap<u64, Replay>,
     /// To be added to those of before.
     pub(crate) counters: Counters,
     pub(crate) marks: Vec<Mark>,
@@ -83,6 +86,11 @@ impl Fold {
                 self.definitions.insert(name.clone(), definition.clone());
             }
             Record::WipeState { function, .. } => self.wipe(function),
+            Record::Replay { at, replay, events } => {
+                self.bytes += ENTRY_BYTES;
+                self.replays.insert(replay.id, (**replay).clone());
+                self.accept(stored, *at, events);
+            }
         }
         self.counters.add(stored);
         self.records += 1;

@@ -333,7 +333,7 @@ pub(crate) fn found(stored: &Stored, index: usize) -> Option<Found> {
             let entrance = Entrance::Function(settle.id.function.clone());
             (settle.at, entrance, Some(settle.id.clone()))
         }
-        Record::Define { at, .. } => (*at, Entrance::Host, None),
+        Record::Define { at, .. } | Record::Replay { at, .. } => (*at, Entrance::Host, None),
         _ => return None,
     };
     Some(Found { seq, at, entrance, parent, accepted })

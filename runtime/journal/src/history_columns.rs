@@ -134,7 +134,7 @@ impl Columns {
         entry
     }
 
-    fn may_match(&self, entry: usize, filter: &Filter, types: &TypeHashes) -> bool {
+    pub(crate) fn may_match(&self, entry: usize, filter: &Filter, types: &TypeHashes) -> bool {
         let is = |column: &[u32], wanted: Option<u32>| {
             wanted.is_none_or(|wanted| column[entry] == wanted)
         };
@@ -168,7 +168,10 @@ impl Outcomes {
             }
             Record::Rows { rows, .. } => rows.iter().for_each(|row| push(row.id.seq)),
             Record::Drop { ids, .. } => ids.iter().for_each(|id| push(id.seq)),
-            Record::Accept(_) | Record::Define { .. } | Record::WipeState { .. } => {}
+            Record::Accept(_)
+            | Record::Define { .. }
+            | Record::WipeState { .. }
+            | Record::Replay { .. } => {}
         }
     }
 

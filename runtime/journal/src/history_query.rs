@@ -184,7 +184,7 @@ impl Walk {
     }
 }
 
-fn is_asked_for(query: &HistoryQuery, found: &Found) -> bool {
+pub(crate) fn is_asked_for(query: &HistoryQuery, found: &Found) -> bool {
     let event = &found.accepted.event;
     let is = |wanted: &Option<String>, text: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| Some(wanted) == text)

@@ -26,6 +26,7 @@ mod error;
 mod fold;
 mod history;
 mod history_columns;
+mod history_forward;
 mod history_index;
 mod history_query;
 mod log;
@@ -36,6 +37,7 @@ mod log_read;
 mod log_scan;
 mod log_stats;
 mod record;
+mod record_replay;
 mod recover;
 mod recover_resume;
 mod recover_walk;
@@ -78,6 +80,7 @@ pub use error::{AppendError, CodecError, Failure, OpenError, ReadError};
 pub use fold::PayloadRef;
 pub use history::History;
 pub use history_columns::HistoryQuery;
+pub use history_forward::{Candidate, Candidates};
 pub use history_query::HistoryPage;
 pub use log::{Log, LogOptions, LogThreads, Recovered};
 pub use log_append::{Appender, Pause as LogPause};
@@ -90,6 +93,7 @@ pub use record::{
     Entrance, Location, NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange,
     RowStatus, Settle, Stored,
 };
+pub use record_replay::{Replay, ReplayFilter, ReplayState};
 pub use retention::Retention;
 pub use segment_pool::Prepared;
 pub use segment_pool::Preparer;

@@ -16,6 +16,8 @@ use triphammer_model::{
     Reply, RevisionId, Seq, StateWrite, Timestamp,
 };
 
+use crate::record_replay::Replay;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     Accept(Accept),
@@ -45,6 +47,12 @@ pub enum Record {
     WipeState {
         at: Timestamp,
         function: FunctionName,
+    },
+    /// A replay, whole, and the events that it makes in this step.
+    Replay {
+        at: Timestamp,
+        replay: Box<Replay>,
+        events: Vec<Accepted>,
     },
 }
 
@@ -293,6 +301,7 @@ impl Record {
             Self::Rows { at, .. }
             | Self::Drop { at, .. }
             | Self::Define { at, .. }
+            | Self::Replay { at, .. }
             | Self::WipeState { at, .. } => *at,
         }
     }
@@ -307,6 +316,7 @@ impl Record {
                 Outcome::Retry { .. } => 1,
             },
             Self::Define { raised, .. } => raised.len() + 1,
+            Self::Replay { events, .. } => events.len() + 1,
             _ => 1,
         };
         events.max(1) as u64
@@ -323,6 +333,7 @@ impl Record {
                 Outcome::Retry { .. } => (0, &[]),
             },
             Self::Define { raised, .. } => (1, raised),
+            Self::Replay { events, .. } => (1, events),
             _ => (0, &[]),
         }
     }

@@ -230,7 +230,8 @@ impl StateStore {
             Record::Accept(_)
             | Record::Rows { .. }
             | Record::Drop { .. }
-            | Record::Define { .. } => {}
+            | Record::Define { .. }
+            | Record::Replay { .. } => {}
         }
     }
 

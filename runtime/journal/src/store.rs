@@ -4,6 +4,7 @@
 //! belongs to, in one transaction, so the tables are always a state that the log has been in.
 //! Knows what the tables hold and how to read it; what is written into them, the fold says.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -19,6 +20,7 @@ use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::fold::PayloadRef;
 use crate::record::{Definition, DeliveryRow};
+use crate::record_replay::{Replay, decode_replay};
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
 use crate::store_file::{self, FILE, Meta, OpenDatabase, StoreOptions, TOTAL_ACCEPTED};
@@ -85,6 +87,18 @@ impl Store {
             Ok(())
         })?;
         Ok(definitions)
+    }
+
+    /// By id.
+    pub fn replays(&self) -> Result<BTreeMap<u64, Replay>, StoreError> {
+        let view = self.view();
+        let mut replays = BTreeMap::new();
+        view.each(&view.replays, |_, value| {
+            let replay = view.decode(decode_replay(&mut Decoder::new(&value)))?;
+            replays.insert(replay.id, replay);
+            Ok(())
+        })?;
+        Ok(replays)
     }
 
     /// As of [`Store::position`].

@@ -13,12 +13,13 @@ use crate::codec::{Decoder, Encoder};
 use crate::codec_parts::encode_definition;
 use crate::fold::{Fold, PayloadRef, RowFate};
 use crate::record::DeliveryRow;
+use crate::record_replay::{Replay, encode_replay};
 use crate::store::Store;
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, RUNS, TOTAL_ACCEPTED, Table,
-    guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, REPLAYS, RUNS, TOTAL_ACCEPTED,
+    Table, guarded,
 };
 use crate::store_keys::write_delivery;
 use crate::store_value::{payload_value, read_payload_ref, read_row, row_value, seal};
@@ -62,11 +63,35 @@ impl<'a> Commit<'a> {
             encode_definition(&mut e, definition);
             self.put(DEFINITIONS, name.as_str().as_bytes(), &e.finish())?;
         }
+        self.replays(fold)?;
         self.counters(&fold.counters)?;
         if let Some(next) = fold.next {
             let mut e = Encoder::with_capacity(10);
             e.seq(next);
             self.put(META, META_NEXT, &e.finish())?;
+        }
+        Ok(())
+    }
+
+    fn replays(&self, fold: &Fold) -> Result<()> {
+        if fold.replays.is_empty() {
+            return Ok(());
+        }
+        let before = self.store.replays()?;
+        let mut replays = before.clone();
+        replays.extend(fold.replays.iter().map(|(id, replay)| (*id, replay.clone())));
+        Replay::trim(&mut replays);
+        let mut table = self.open(REPLAYS)?;
+        for id in before.keys().filter(|id| !replays.contains_key(id)) {
+            table.remove(&id.to_be_bytes()[..]).map_err(|error| self.store.error(error))?;
+        }
+        drop(table);
+        for id in fold.replays.keys() {
+            if let Some(replay) = replays.get(id) {
+                let mut e = Encoder::with_capacity(128);
+                encode_replay(&mut e, replay);
+                self.put(REPLAYS, &id.to_be_bytes(), &e.finish())?;
+            }
         }
         Ok(())
     }

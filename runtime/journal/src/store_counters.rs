@@ -58,6 +58,7 @@ impl Counters {
             Record::Accept(_)
             | Record::Rows { .. }
             | Record::Define { .. }
+            | Record::Replay { .. }
             | Record::WipeState { .. } => {}
         }
     }

@@ -21,6 +21,7 @@ pub(crate) const STATE: Table = TableDefinition::new("state");
 pub(crate) const DELIVERIES: Table = TableDefinition::new("deliveries");
 pub(crate) const PAYLOADS: Table = TableDefinition::new("payloads");
 pub(crate) const DEFINITIONS: Table = TableDefinition::new("definitions");
+pub(crate) const REPLAYS: Table = TableDefinition::new("replays");
 pub(crate) const COUNTERS: Table = TableDefinition::new("counters");
 pub(crate) const RUNS: Table = TableDefinition::new("runs");
 /// Which state expires when: one row, without a value, for each row of `state` that does.
@@ -28,8 +29,8 @@ pub(crate) const EXPIRIES: Table = TableDefinition::new("expiries");
 /// How much state there is of each function.
 pub(crate) const USAGE: Table = TableDefinition::new("usage");
 pub(crate) const META: Table = TableDefinition::new("meta");
-pub(crate) const TABLES: [Table; 9] =
-    [STATE, EXPIRIES, USAGE, DELIVERIES, PAYLOADS, DEFINITIONS, COUNTERS, RUNS, META];
+pub(crate) const TABLES: [Table; 10] =
+    [STATE, EXPIRIES, USAGE, DELIVERIES, PAYLOADS, DEFINITIONS, REPLAYS, COUNTERS, RUNS, META];
 
 /// Rows of the table `meta`.
 pub(crate) const META_VERSION: &[u8] = b"version";

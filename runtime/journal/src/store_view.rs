@@ -13,8 +13,8 @@ use crate::error::CodecError;
 use crate::state::Versioned;
 use crate::store_error::StoreError;
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, EXPIRIES, META, META_NEXT, OpenDatabase, PAYLOADS, RUNS,
-    ReadTable, STATE, USAGE, guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, EXPIRIES, META, META_NEXT, OpenDatabase, PAYLOADS, REPLAYS,
+    RUNS, ReadTable, STATE, USAGE, guarded,
 };
 use crate::store_keys::{parse_expiry_key, seq_of};
 use crate::store_value::{read_state_value, unseal};
@@ -31,6 +31,7 @@ pub(crate) struct View {
     pub(crate) deliveries: ReadTable,
     pub(crate) payloads: ReadTable,
     pub(crate) definitions: ReadTable,
+    pub(crate) replays: ReadTable,
     pub(crate) counters: ReadTable,
     pub(crate) runs: ReadTable,
     path: PathBuf,
@@ -52,6 +53,7 @@ impl View {
                 deliveries: table(DELIVERIES)?,
                 payloads: table(PAYLOADS)?,
                 definitions: table(DEFINITIONS)?,
+                replays: table(REPLAYS)?,
                 counters: table(COUNTERS)?,
                 runs: table(RUNS)?,
                 path: path.to_owned(),

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
     Accept, Accepted, Body, Canary, CanaryEnd, DedupEntry, Definition, DeliveryRow, DropReason,
-    Entrance, NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus,
-    Settle,
+    Entrance, NewDelivery, OpenBreaker, Outcome, Pause, Record, Replay, ReplayFilter, ReplayState,
+    RevisionDef, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
     DeliveryId, Digest, ErrorInfo, Event, EventParts, Hops, LogLevel, LogLine, OrderingKey,
@@ -228,4 +228,35 @@ fn the_format_is_pinned() {
         ),
     );
     pinned(&Record::WipeState { at, function: name("f") }, "06 01 0166");
+    let mut replay = Replay {
+        id: 1,
+        created: Timestamp(2),
+        filter: ReplayFilter {
+            ty: Some("t".into()),
+            source: Some("s".into()),
+            subject: None,
+            id: Some("i".into()),
+            after: Some(Timestamp(3)),
+            before: Some(Timestamp(4)),
+        },
+        function: Some(name("f")),
+        rate: 1000,
+        next: Seq::new(5).unwrap(),
+        end: Seq::new(6).unwrap(),
+        done: 7,
+        deliveries: 8,
+        state: ReplayState::Running,
+    };
+    const REPLAY: &str = "01 02 010174 010173 00 010169 0103 0104 010166 e807 05 06 07 08";
+    let record =
+        |replay: &Replay, events| Record::Replay { at, replay: replay.clone().into(), events };
+    pinned(&record(&replay, vec![accepted()]), &format!("07 01 {REPLAY} 00 01 {ACCEPTED}"));
+    for (state, expect) in [
+        (ReplayState::Done { at }, "01 01"),
+        (ReplayState::Cancelled { at }, "02 01"),
+        (ReplayState::Failed { at, error: error() }, "03 01 0165 016d"),
+    ] {
+        replay.state = state;
+        pinned(&record(&replay, vec![]), &format!("07 01 {REPLAY} {expect} 00"));
+    }
 }

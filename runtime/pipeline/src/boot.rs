@@ -20,6 +20,7 @@ use crate::options::Options;
 use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
 use crate::registry::{Function, Functions, Revision, find_revision, routes};
+use crate::replays::Replays;
 use crate::waiters::Waiters;
 
 /// What stands after a start, and what its threads are to drive.
@@ -71,6 +72,7 @@ pub(crate) fn boot(
         Queue::new(options.payload_bytes_max),
         store.definitions()?,
         store.counters()?,
+        store.replays()?,
     );
     store.deliveries(|row, payload| recovery.row(&row, payload))?;
     let log = Log::open(Arc::clone(&disk), sizes.log, store.position())?;
@@ -83,7 +85,7 @@ pub(crate) fn boot(
         history.note(stored.seq, &stored.record, stored.location);
         recovery.replay(&stored);
     }
-    let Recovered { queue, definitions, latest } = recovery.finish(clock.now());
+    let Recovered { queue, definitions, replays, latest } = recovery.finish(clock.now());
     clock.advance_to(latest);
     let parts = CheckpointParts {
         store: store.clone(),
@@ -108,6 +110,7 @@ pub(crate) fn boot(
             waiters: Waiters::default(),
             feed: Feed::new(),
             notices: Vec::new(),
+            replays: Replays::new(replays),
             totals: Totals::default(),
         },
         state,

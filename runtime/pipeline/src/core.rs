@@ -24,6 +24,7 @@ use crate::notice::{self, Notice};
 use crate::queue::{FnId, Queue};
 use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
+use crate::replays::Replays;
 use crate::route::RouteTable;
 use crate::slab::Slot;
 use crate::waiters::{News, Waiters};
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) timer: Notify,
     /// The feed has something for its listeners.
     pub(crate) news: Notify,
+    /// A replay has begun, or was cancelled, or the host stops.
+    pub(crate) replays: Notify,
     stopping: AtomicBool,
     pub(crate) conflicts: AtomicU64,
 }
@@ -68,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) feed: Feed,
     /// To be raised before the lock is given back.
     pub(crate) notices: Vec<Notice>,
+    pub(crate) replays: Replays,
     pub(crate) totals: Totals,
 }
 
@@ -148,6 +152,7 @@ impl Core {
             work: Notify::new(),
             timer: Notify::new(),
             news: Notify::new(),
+            replays: Notify::new(),
             stopping: AtomicBool::new(false),
             conflicts: AtomicU64::new(0),
         }
@@ -178,6 +183,7 @@ impl Core {
         self.work.notify_waiters();
         self.timer.notify_one();
         self.news.notify_one();
+        self.replays.notify_one();
     }
 
     /// The next delivery to run, if one may.

@@ -95,6 +95,12 @@ pub enum ChangeError {
     CanaryKey { function: FunctionName, revision: RevisionId },
     #[error("revision {revision} of `{function}` can't be loaded: {message}")]
     Load { function: FunctionName, revision: RevisionId, message: String },
+    #[error("there is no replay {0}, or it ended long ago")]
+    NoReplay(u64),
+    #[error("a replay makes 1 to {max} events a second")]
+    ReplayRate { max: u32 },
+    #[error("{max} replays run already: cancel one, or let one end")]
+    ReplaysRunning { max: usize },
     #[error("a selection needs ids, or a function, status or code")]
     EmptySelection,
     #[error("{0}")]
@@ -116,6 +122,9 @@ impl ChangeError {
             Self::CanaryActive { .. } => "canary.is_active",
             Self::CanaryKey { .. } => "canary.key",
             Self::Load { .. } => "function.load",
+            Self::NoReplay(_) => "replay.not_found",
+            Self::ReplayRate { .. } => "replay.rate",
+            Self::ReplaysRunning { .. } => "replay.too_many",
             Self::EmptySelection => "delivery.no_selection",
             Self::Query(error) => error.code(),
             Self::Accept(error) => error.code(),

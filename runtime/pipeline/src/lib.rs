@@ -39,6 +39,10 @@ mod record_cache;
 mod recover;
 mod registry;
 mod replay;
+mod replay_run;
+#[cfg(test)]
+mod replay_tests;
+mod replays;
 mod roll_back;
 mod rollout;
 mod route;
@@ -62,5 +66,6 @@ pub use info::{
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
-pub use triphammer_journal::{Entrance, StateUsage};
+pub use replays::{NewReplay, ReplayInfo};
+pub use triphammer_journal::{Entrance, Replay, ReplayFilter, ReplayState, StateUsage};
 pub use wait::Wait;

@@ -17,6 +17,7 @@ use crate::deploy::Deployer;
 use crate::dispatch;
 use crate::error::OpenError;
 use crate::options::Options;
+use crate::replay_run;
 
 /// The threads and tasks behind a pipeline.
 #[derive(Debug)]
@@ -111,6 +112,7 @@ fn start(
     }
     tasks.spawn_on(dispatch::timers(Arc::clone(core)), handle);
     tasks.spawn_on(dispatch::feed(Arc::clone(core)), handle);
+    tasks.spawn_on(replay_run::run(Arc::clone(core)), handle);
     core.work.notify_one();
     tasks
 }

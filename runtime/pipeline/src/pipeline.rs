@@ -23,6 +23,7 @@ use crate::info::{
 };
 use crate::open::{Engine, open};
 use crate::options::Options;
+use crate::replays::{NewReplay, ReplayInfo};
 use crate::wait::{Wait, Waiting};
 
 /// A handle to the pipeline; cheap to clone.
@@ -224,22 +225,36 @@ impl Pipeline {
         waited.map_err(|failure| QueryError::Read(Box::new(failure)))
     }
 
-    /// Events of the past for one function again, as new events.
-    pub async fn replay(
-        &self,
-        query: EventQuery,
-        function: &FunctionName,
-    ) -> Result<Replayed, ChangeError> {
-        Ok(Replayed { events: self.core.replay(query, None, function).await? })
+    /// Begins to replay events of the past, as new events. It goes on by itself.
+    pub async fn replay(&self, new: NewReplay) -> Result<ReplayInfo, ChangeError> {
+        self.core.start_replay(new).await
     }
 
-    /// One event of the past again.
+    /// Newest first: those that run, and the last hundred that have ended.
+    pub async fn replays(&self) -> Result<Vec<ReplayInfo>, QueryError> {
+        let infos = self.core.replay_infos();
+        self.caught_up().await?;
+        Ok(infos)
+    }
+
+    pub async fn replay_info(&self, id: u64) -> Result<ReplayInfo, ChangeError> {
+        let info = self.core.replay_info(id);
+        self.caught_up().await?;
+        info.ok_or(ChangeError::NoReplay(id))
+    }
+
+    /// What it has made by then stays.
+    pub async fn cancel_replay(&self, id: u64) -> Result<ReplayInfo, ChangeError> {
+        self.core.cancel_replay(id).await
+    }
+
+    /// One event of the past again, now.
     pub async fn replay_one(
         &self,
         seq: Seq,
         function: &FunctionName,
     ) -> Result<Replayed, ChangeError> {
-        let events = self.core.replay(EventQuery::default(), Some(seq), function).await?;
+        let events = u64::from(self.core.replay_one(seq, function).await?);
         Ok(Replayed { events })
     }
 

@@ -3,11 +3,12 @@
 //! Nothing is routed again: the records say which deliveries there are. Entries go straight into
 //! the queue's memory, and into their lanes only at the end, in the order of their lanes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 use triphammer_journal::{
-    Accepted, Counters, Definition, DeliveryRow, Outcome, PayloadRef, Record, RowStatus, Stored,
+    Accepted, Counters, Definition, DeliveryRow, Outcome, PayloadRef, Record, Replay, RowStatus,
+    Stored,
 };
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
@@ -23,6 +24,7 @@ pub(crate) struct Recovery {
     open: HashMap<(Seq, FnId), (Slot, Timestamp), RandomState>,
     definitions: HashMap<FunctionName, Definition>,
     counters: Counters,
+    replays: BTreeMap<u64, Replay>,
     latest: Timestamp,
     /// Records after the checkpoint: none after a clean stop.
     replayed: u64,
@@ -33,6 +35,7 @@ pub(crate) struct Recovery {
 pub(crate) struct Recovered {
     pub(crate) queue: Queue,
     pub(crate) definitions: HashMap<FunctionName, Definition>,
+    pub(crate) replays: BTreeMap<u64, Replay>,
     /// Of the newest record.
     pub(crate) latest: Timestamp,
 }
@@ -42,12 +45,14 @@ impl Recovery {
         queue: Queue,
         definitions: Vec<(FunctionName, Definition)>,
         counters: Counters,
+        replays: BTreeMap<u64, Replay>,
     ) -> Self {
         Self {
             queue,
             open: HashMap::default(),
             definitions: definitions.into_iter().collect(),
             counters,
+            replays,
             latest: Timestamp::default(),
             replayed: 0,
         }
@@ -96,6 +101,10 @@ impl Recovery {
                 self.definitions.insert(name.clone(), definition.clone());
             }
             Record::WipeState { at, .. } => self.saw(*at),
+            Record::Replay { at, replay, .. } => {
+                self.admit(stored, *at);
+                self.replays.insert(replay.id, (**replay).clone());
+            }
         }
     }
 
@@ -120,7 +129,12 @@ impl Recovery {
             counts.dropped = counted.dropped;
             counts.retried = counted.retried;
         }
-        Recovered { queue: self.queue, definitions: self.definitions, latest: self.latest }
+        Recovered {
+            queue: self.queue,
+            definitions: self.definitions,
+            replays: self.replays,
+            latest: self.latest,
+        }
     }
 
     fn saw(&mut self, at: Timestamp) {

@@ -1,95 +1,126 @@
 //! Events of the past, handled again. Each becomes a new event, so its effects happen again.
 
 use triphammer_journal::{Accept, Accepted, Body, Entrance, NewDelivery, Record};
-use triphammer_model::{ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Seq};
+use triphammer_model::{
+    ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Priority, Seq,
+};
 
 use crate::core::Core;
 use crate::error::ChangeError;
-use crate::info::EventQuery;
-use crate::intake::{may_accept, nth};
-use crate::route::find_key;
+use crate::intake::may_accept;
+use crate::route::{RouteTable, find_key, find_priority};
 
-/// Events that one replay makes at the most.
-const REPLAY_MAX: usize = 100_000;
+/// Who gets an event that is replayed.
+pub(crate) enum To<'a> {
+    /// Whoever asks for it now.
+    Routed(&'a RouteTable),
+    /// This function alone, with its ordering key.
+    Function(&'a FunctionName, Option<&'a KeySource>),
+}
 
 impl Core {
-    /// Events of the past for one function again: each as a new event, marked with the number of
-    /// the old one, and for this function only.
-    pub(crate) async fn replay(
+    /// One event of the past for one function again, now. False when it is kept no longer.
+    pub(crate) async fn replay_one(
         &self,
-        mut query: EventQuery,
-        only: Option<Seq>,
+        seq: Seq,
         name: &FunctionName,
-    ) -> Result<u64, ChangeError> {
-        let key = {
-            let inner = self.lock();
-            let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
-            let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
-            let active = function.active.as_ref();
-            active.ok_or_else(|| ChangeError::NotActive(name.clone()))?.manifest.key.clone()
+    ) -> Result<bool, ChangeError> {
+        let key = self.key_of(name)?;
+        let Some(story) = self.story(seq)? else { return Ok(false) };
+        let accepted = replayed(seq, &story.event, &To::Function(name, key.as_ref()));
+        let at = self.clock.now();
+        let record =
+            Record::Accept(Accept { at, entrance: Entrance::Host, events: vec![accepted] });
+        let body = Body::encode(&record);
+        let first = {
+            let mut inner = self.lock();
+            may_accept(&inner)?;
+            let due_before = inner.catch_up(at);
+            let (first, location) = inner.log.append(&body)?;
+            self.history.note(first, &record, location);
+            inner.admit_all(&record, (first, location), at);
+            self.raise(&mut inner);
+            self.wake(inner, due_before);
+            first
         };
-        let mut found: Vec<(Seq, Event)> = Vec::new();
-        if let Some(seq) = only {
-            let story = self.story(seq)?;
-            found.extend(story.map(|story| (seq, story.event)));
-        } else {
-            query.limit = 1000;
-            while found.len() < REPLAY_MAX {
-                let page = self.find_events(&query)?;
-                found.extend(page.events.into_iter().map(|e| (e.seq, e.event)));
-                query.cursor = page.cursor;
-                if query.cursor.is_none() {
-                    break;
-                }
-            }
-            // In the order in which they were accepted.
-            found.reverse();
-        }
-        let mut last = None;
-        for chunk in found.chunks(100) {
-            last = Some(self.replay_chunk(chunk, name, key.as_ref())?);
-        }
-        self.settle_change(last).await?;
-        Ok(found.len() as u64)
+        self.settle_change(Some(first)).await?;
+        Ok(true)
     }
 
-    fn replay_chunk(
-        &self,
-        chunk: &[(Seq, Event)],
-        name: &FunctionName,
-        key: Option<&KeySource>,
-    ) -> Result<Seq, ChangeError> {
-        let at = self.clock.now();
-        let events = chunk.iter().map(|(seq, event)| replayed(*seq, event, name, key)).collect();
-        let record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
-        let body = Body::encode(&record);
-        let mut inner = self.lock();
-        may_accept(&inner)?;
-        let due_before = inner.catch_up(at);
-        let (first, location) = inner.log.append(&body)?;
-        self.history.note(first, &record, location);
-        inner.admit_all(&record, (first, location), at);
-        self.raise(&mut inner);
-        self.wake(inner, due_before);
-        Ok(nth(first, chunk.len().saturating_sub(1)))
+    /// Where a function's active revision finds the ordering key.
+    pub(crate) fn key_of(&self, name: &FunctionName) -> Result<Option<KeySource>, ChangeError> {
+        let inner = self.lock();
+        let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
+        let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
+        let active = function.active.as_ref();
+        let active = active.ok_or_else(|| ChangeError::NotActive(name.clone()))?;
+        Ok(active.manifest.key.clone())
     }
 }
 
-fn replayed(seq: Seq, event: &Event, name: &FunctionName, key: Option<&KeySource>) -> Accepted {
+/// An event as a new one, marked with the number of the old one. Its deliveries are behind those
+/// of what comes in meanwhile, unless it says itself how urgent it is.
+pub(crate) fn replayed(seq: Seq, event: &Event, to: &To<'_>) -> Accepted {
     let mut parts = event.to_parts();
     parts.extensions.retain(|(name, _)| name != "replayof");
     parts.extensions.push(("replayof".into(), ExtensionValue::Text(seq.to_string())));
     // An event with as many extensions as there may be is replayed without the mark.
     let event = Event::new(&parts).unwrap_or_else(|_| event.clone());
-    let found = key.map(|key| find_key(key, &event)).transpose();
-    let (key, dead) = match found {
-        Ok(key) => (key, None),
-        Err(message) => {
-            let code = "route.key_missing".to_owned();
-            (None, Some(ErrorInfo { code, message }))
-        }
+    let mut deliveries = match to {
+        To::Routed(table) => table.route(&event, None),
+        To::Function(name, key) => vec![deliver(name, *key, &event)],
     };
-    let function = name.clone();
-    let delivery = NewDelivery { dead, ..NewDelivery::new(function, key) };
-    Accepted { event, hops: Hops(0), dedup: None, deliveries: vec![delivery] }
+    let priority = find_priority(&event).unwrap_or_else(|| Priority::of(0));
+    deliveries.iter_mut().for_each(|delivery| delivery.priority = priority);
+    Accepted { event, hops: Hops(0), dedup: None, deliveries }
+}
+
+fn deliver(name: &FunctionName, key: Option<&KeySource>, event: &Event) -> NewDelivery {
+    match key.map(|key| find_key(key, event)).transpose() {
+        Ok(key) => NewDelivery::new(name.clone(), key),
+        Err(message) => {
+            let dead = Some(ErrorInfo { code: "route.key_missing".into(), message });
+            NewDelivery { dead, ..NewDelivery::new(name.clone(), None) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triphammer_model::EventParts;
+
+    use super::*;
+
+    fn event(extensions: &[(&str, ExtensionValue)]) -> Event {
+        let extension = |(name, value): &(&str, ExtensionValue)| ((*name).into(), value.clone());
+        Event::new(&EventParts {
+            id: "1".into(),
+            source: "/s".into(),
+            ty: "t".into(),
+            subject: Some("a".into()),
+            extensions: extensions.iter().map(extension).collect(),
+            ..EventParts::default()
+        })
+        .unwrap()
+    }
+
+    #[track_caller]
+    fn check(extensions: &[(&str, ExtensionValue)], priority: u32) {
+        let name = "f".parse().unwrap();
+        let seq = Seq::new(7).unwrap();
+        let to = To::Function(&name, Some(&KeySource::Subject));
+        let accepted = replayed(seq, &event(extensions), &to);
+        let mark = accepted.event.extension("replayof").unwrap();
+        assert_eq!(mark, ExtensionValue::Text("7".into()));
+        let [delivery] = accepted.deliveries.as_slice() else { panic!("not one delivery") };
+        assert_eq!(delivery.priority, Priority::of(priority));
+        assert_eq!(delivery.key.as_ref().map(|key| key.as_str()), Some("a"));
+    }
+
+    #[test]
+    fn replays_go_behind_unless_the_event_says_how_urgent_it_is() {
+        check(&[], 0);
+        check(&[("priority", ExtensionValue::Integer(7))], 7);
+        check(&[("replayof", ExtensionValue::Text("3".into()))], 0);
+    }
 }

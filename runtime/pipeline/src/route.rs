@@ -90,7 +90,7 @@ fn deliver(
 
 /// The event's own priority: an extension `priority` that is a whole number from 0 to 9. What else
 /// it may be is none of ours.
-fn find_priority(event: &Event) -> Option<Priority> {
+pub(crate) fn find_priority(event: &Event) -> Option<Priority> {
     let number: u32 = match event.extension("priority")? {
         ExtensionValue::Integer(number) => number.try_into().ok()?,
         ExtensionValue::Text(text) if text.len() == 1 => text.parse().ok()?,

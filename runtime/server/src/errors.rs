@@ -66,16 +66,19 @@ impl From<AcceptError> for Problem {
 impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         let status = match error {
-            ChangeError::NoFunction(_) | ChangeError::NoRevision { .. } => StatusCode::NOT_FOUND,
+            ChangeError::NoFunction(_)
+            | ChangeError::NoRevision { .. }
+            | ChangeError::NoReplay(_) => StatusCode::NOT_FOUND,
             ChangeError::NoPrevious(_)
             | ChangeError::NotActive(_)
             | ChangeError::Waiting { .. }
             | ChangeError::CanaryAlone(_)
             | ChangeError::CanaryActive { .. }
             | ChangeError::CanaryKey { .. }
+            | ChangeError::ReplaysRunning { .. }
             | ChangeError::KeyChange { .. } => StatusCode::CONFLICT,
             ChangeError::Load { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            ChangeError::EmptySelection => StatusCode::BAD_REQUEST,
+            ChangeError::EmptySelection | ChangeError::ReplayRate { .. } => StatusCode::BAD_REQUEST,
             ChangeError::Query(error) => return error.into(),
             ChangeError::Accept(error) => return error.into(),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -189,6 +192,9 @@ mod tests {
     fn changes_that_can_not_be_made_have_their_status() {
         check(ChangeError::NoFunction(name()), 404, "function.not_found", None);
         check(ChangeError::NoPrevious(name()), 409, "function.no_previous", None);
+        check(ChangeError::NoReplay(7), 404, "replay.not_found", None);
+        check(ChangeError::ReplayRate { max: 9 }, 400, "replay.rate", None);
+        check(ChangeError::ReplaysRunning { max: 9 }, 409, "replay.too_many", None);
         let waiting = ChangeError::Waiting { function: name(), waiting: 3 };
         check(waiting, 409, "function.deliveries_wait", None);
         let key = ChangeError::KeyChange { function: name(), waiting: 3 };

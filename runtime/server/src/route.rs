@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
-use crate::api::{deliveries, dry_run, events, functions, host, ingress, post, stream};
+use crate::api::{deliveries, dry_run, events, functions, host, ingress, post, replays, stream};
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
 use crate::config::HttpLimits;
@@ -107,8 +107,11 @@ async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
         (["test"], Post) => dry_run::component(call).await,
         (["events"], Get) => events::list(call).await,
         (["events", seq], Get) => events::show(call, seq).await,
-        (["events", seq, "replay"], Post) => events::replay_one(call, seq).await,
-        (["replay"], Post) => events::replay(call).await,
+        (["events", seq, "replay"], Post) => replays::one(call, seq).await,
+        (["replay"], Post) => replays::start(call).await,
+        (["replays"], Get) => replays::list(call).await,
+        (["replays", id], Get) => replays::show(call, id).await,
+        (["replays", id], Delete) => replays::cancel(call, id).await,
         (["deliveries"], Get) => deliveries::list(call).await,
         (["deliveries", "redrive"], Post) => deliveries::redrive(call).await,
         (["deliveries", "drop"], Post) => deliveries::give_up(call).await,
@@ -126,6 +129,8 @@ fn methods_of(path: &[&str]) -> Option<&'static str> {
     match path {
         ["functions", _] => Some("GET, HEAD, PUT, DELETE"),
         ["functions"] | ["functions", _, "state"] => Some("GET, HEAD"),
+        ["replays", _] => Some("GET, HEAD, DELETE"),
+        ["replays"] => Some("GET, HEAD"),
         ["events"] | ["events", _] | ["deliveries"] | ["stream"] | ["stats"] => Some("GET, HEAD"),
         ["functions", _, "activate" | "rollback" | "pause" | "resume" | "test"] => Some("POST"),
         ["events", _, "replay"] | ["replay"] | ["test"] => Some("POST"),

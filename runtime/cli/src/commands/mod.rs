@@ -14,6 +14,7 @@ pub(crate) mod new;
 pub(crate) mod pause;
 pub(crate) mod remove;
 pub(crate) mod replay;
+pub(crate) mod replays;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod send;
@@ -57,6 +58,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Event(args) => event::run(args, &connect(global)?, output),
         Command::Dead(args) => dead::run(args, &connect(global)?, output),
         Command::Replay(args) => replay::run(args, &connect(global)?, output),
+        Command::Replays(args) => replays::run(args, &connect(global)?, output),
         Command::Test(args) => test::run(args, &connect(global)?, output),
         Command::Bench(args) => bench::run(args, &connect(global)?, output),
     }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use triphammer_journal::sim::Rng;
 use triphammer_journal::{
     Accept, Accepted, Canary, CanaryEnd, DedupEntry, Definition, DeliveryRow, DropReason, Entrance,
-    NewDelivery, OpenBreaker, Outcome, Pause, Record, RevisionDef, RowChange, RowStatus, Settle,
+    NewDelivery, OpenBreaker, Outcome, Pause, Record, Replay, ReplayFilter, ReplayState,
+    RevisionDef, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
     DeliveryId, Digest, ErrorInfo, Event, EventParts, ExtensionValue, FunctionName, Hops, LogLevel,
@@ -13,7 +14,7 @@ use triphammer_model::{
 
 pub(crate) fn record(rng: &mut Rng) -> Record {
     let at = time(rng);
-    match rng.below(10) {
+    match rng.below(11) {
         0..=3 => {
             Record::Accept(Accept { at, entrance: entrance(rng), events: list(rng, 3, accepted) })
         }
@@ -29,6 +30,7 @@ pub(crate) fn record(rng: &mut Rng) -> Record {
             definition: definition(rng),
             raised: list(rng, 2, accepted),
         },
+        9 => Record::Replay { at, replay: replay(rng).into(), events: list(rng, 2, accepted) },
         _ => Record::WipeState { at, function: function(rng) },
     }
 }
@@ -173,6 +175,33 @@ fn outcome(rng: &mut Rng) -> Outcome {
             reply: option(rng, |rng| Reply { content_type: text(rng), data: bytes(rng) }),
             also: list(rng, 2, |rng| (delivery_id(rng), number(rng) as u32)),
             cancelled: list(rng, 2, delivery_id),
+        },
+    }
+}
+
+fn replay(rng: &mut Rng) -> Replay {
+    Replay {
+        id: number(rng),
+        created: time(rng),
+        filter: ReplayFilter {
+            ty: option(rng, text),
+            source: option(rng, text),
+            subject: option(rng, text),
+            id: option(rng, text),
+            after: option(rng, time),
+            before: option(rng, time),
+        },
+        function: option(rng, function),
+        rate: number(rng) as u32,
+        next: seq(rng),
+        end: seq(rng),
+        done: number(rng),
+        deliveries: number(rng),
+        state: match rng.below(4) {
+            0 => ReplayState::Running,
+            1 => ReplayState::Done { at: time(rng) },
+            2 => ReplayState::Cancelled { at: time(rng) },
+            _ => ReplayState::Failed { at: time(rng), error: error(rng) },
         },
     }
 }

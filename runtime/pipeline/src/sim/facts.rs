@@ -100,6 +100,10 @@ impl Facts {
                 self.state.retain(|((name, _), _), _| name != function);
                 self.commits.retain(|(name, _), _| name != function);
             }
+            Record::Replay { at, events, .. } => {
+                let first = Seq::new(seq.get() + 1).unwrap();
+                self.admit(first, &Entrance::Host, events, *at);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod functions;
 pub(crate) mod host;
 pub(crate) mod ingress;
 pub(crate) mod post;
+pub(crate) mod replays;
 pub(crate) mod stream;
 
 use std::fmt::Display;

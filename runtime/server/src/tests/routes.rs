@@ -127,6 +127,8 @@ async fn paths_and_methods_that_are_not_there() {
         ("GET /api/v1/functions/a/activate", "post"),
         ("PATCH /api/v1/events", "get, head"),
         ("GET /api/v1/replay", "post"),
+        ("POST /api/v1/replays", "get, head"),
+        ("PUT /api/v1/replays/1", "get, head, delete"),
         ("POST /api/v1/stream", "get, head"),
         ("BREW /api/v1/deliveries/redrive", "post"),
     ] {

@@ -5,6 +5,7 @@
 
 mod functions;
 mod history;
+mod replays;
 mod stats;
 
 use base64::Engine;
@@ -17,6 +18,7 @@ use crate::receipts;
 
 pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryView};
 pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};
+pub(crate) use replays::ReplayView;
 pub(crate) use stats::StatsView;
 
 #[derive(Serialize)]

@@ -1,0 +1,102 @@
+//! The past again: one event at once, or much of it as a replay that goes on by itself.
+
+use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
+use triphammer_model::{FunctionName, Seq, Timestamp};
+use triphammer_pipeline::{EventQuery, NewReplay, Replayed};
+
+use super::parse;
+use crate::problem::Problem;
+use crate::route::{Answer, Call, json};
+use crate::views::ReplayView;
+
+pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct ReplayOne {
+        function: String,
+    }
+    let seq: Seq = parse(seq)?;
+    let pipeline = &call.server.pipeline;
+    let ReplayOne { function } = call.json().await?;
+    let function: FunctionName = parse(&function)?;
+    let Replayed { events } = pipeline.replay_one(seq, &function).await?;
+    if events == 0 {
+        let detail = format!("there is no event {seq}, or it is kept no longer");
+        return Err(Problem::not_found("event.not_found", detail));
+    }
+    #[derive(Serialize)]
+    struct ReplayedView {
+        events: u64,
+    }
+    json(StatusCode::OK, &ReplayedView { events })
+}
+
+pub(crate) async fn start(call: Call<'_>) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        function: Option<String>,
+        rate: Option<u32>,
+        r#type: Option<String>,
+        source: Option<String>,
+        subject: Option<String>,
+        id: Option<String>,
+        after: Option<String>,
+        before: Option<String>,
+    }
+    let pipeline = &call.server.pipeline;
+    let raw: Raw = call.json().await?;
+    let new = NewReplay {
+        function: raw.function.as_deref().map(parse).transpose()?,
+        rate: raw.rate.unwrap_or(NewReplay::RATE),
+        events: EventQuery {
+            ty: raw.r#type.as_deref().map(parse).transpose()?,
+            source: raw.source,
+            subject: raw.subject,
+            id: raw.id,
+            after: raw.after.as_deref().map(time).transpose()?,
+            before: raw.before.as_deref().map(time).transpose()?,
+            ..EventQuery::default()
+        },
+    };
+    answer(StatusCode::ACCEPTED, pipeline.replay(new).await?.into())
+}
+
+fn time(text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| {
+        let detail = "a time is written such as 2026-01-02T03:04:05Z";
+        Problem::bad_request("http.body_malformed", detail)
+    })
+}
+
+pub(crate) async fn list(call: Call<'_>) -> Answer {
+    call.query.done()?;
+    let replays = call.server.pipeline.replays().await?;
+    let replays: Vec<_> = replays.into_iter().map(ReplayView::from).collect();
+    crate::route::list("replays", &replays, None)
+}
+
+pub(crate) async fn show(call: Call<'_>, id: &str) -> Answer {
+    call.query.done()?;
+    answer(StatusCode::OK, call.server.pipeline.replay_info(number(id)?).await?.into())
+}
+
+pub(crate) async fn cancel(call: Call<'_>, id: &str) -> Answer {
+    call.query.done()?;
+    answer(StatusCode::OK, call.server.pipeline.cancel_replay(number(id)?).await?.into())
+}
+
+fn number(id: &str) -> Result<u64, Problem> {
+    let digits = id.bytes().all(|byte| byte.is_ascii_digit());
+    let number = id.parse().ok().filter(|_| digits);
+    number.ok_or_else(|| Problem::bad_request("http.name", "a replay's id is a number"))
+}
+
+fn answer(status: StatusCode, replay: ReplayView) -> Answer {
+    #[derive(Serialize)]
+    struct One {
+        replay: ReplayView,
+    }
+    json(status, &One { replay })
+}
