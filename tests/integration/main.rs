@@ -18,6 +18,7 @@ mod data_directory;
 mod deploy;
 mod docs;
 mod feed;
+mod flow;
 mod guest_calls;
 mod hot_swap;
 mod hygiene;

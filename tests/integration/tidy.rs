@@ -182,12 +182,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 18] = [
-    "canary", "config", "delivery", "deploy", "event", "function", "host", "http", "invoke",
-    "journal", "limit", "manifest", "module", "query", "route", "sandbox", "state", "timer",
-const FAMILIES: [&str; 17] = [
-    "config", "delivery", "deploy", "event", "function", "host", "http", "invoke", "journal",
-    "limit", "manifest", "module", "query", "replay", "route", "sandbox", "state",
+const FAMILIES: [&str; 20] = [
+    "canary", "config", "delivery", "deploy", "drop", "event", "function", "host", "http",
+    "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route", "sandbox",
+    "state", "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

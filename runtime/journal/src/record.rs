@@ -322,6 +322,20 @@ impl Record {
         events.max(1) as u64
     }
 
+    /// The events in it, before it is appended.
+    pub fn events_mut(&mut self) -> &mut [Accepted] {
+        match self {
+            Self::Accept(accept) => &mut accept.events,
+            Self::Settle(settle) => match &mut settle.outcome {
+                Outcome::Committed { emitted, .. } => emitted,
+                Outcome::Dead { raised, .. } => raised,
+                Outcome::Retry { .. } => &mut [],
+            },
+            Self::Define { raised, .. } => raised,
+            _ => &mut [],
+        }
+    }
+
     /// The events in it, in the order of their numbers, with the offset of the first from the
     /// record's own number.
     pub fn events(&self) -> (u64, &[Accepted]) {

@@ -88,8 +88,7 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 7] =
-    ["filter", "rateLimit", "throttle", "debounce", "batch", "breaker", "schedule"];
+const UNSUPPORTED: [&str; 4] = ["filter", "batch", "breaker", "schedule"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -342,6 +341,19 @@ mod tests {
         refused(r#"{"on": "a", "deadLetter": {"lane": "halt"}}"#, "deadLetter.lane");
         refused(r#"{"on": "a", "deadLetter": {"lane": "stop"}}"#, "deadLetter.lane");
         refused(r#"{"on": "a", "deadLetter": {"keep": "1ms"}}"#, "deadLetter.keep");
+        refused(r#"{"on": "a", "rateLimit": "5/s"}"#, "rateLimit");
+        refused(r#"{"on": "a", "rateLimit": {"limit": -1, "period": "1s"}}"#, "rateLimit.limit");
+        refused(r#"{"on": "a", "rateLimit": {"limit": 5, "period": "8d"}}"#, "rateLimit.period");
+        refused(r#"{"on": "a", "debounce": "1s"}"#, "debounce");
+        refused(r#"{"on": "a", "debounce": {"max": "1s"}}"#, "debounce.period");
+        refused(r#"{"on": "a", "debounce": {"period": "0ms"}}"#, "debounce.period");
+        refused(r#"{"on": "a", "debounce": {"period": "2s", "max": "1s"}}"#, "debounce.max");
+        refused(r#"{"on": "a", "throttle": 5}"#, "throttle");
+        refused(r#"{"on": "a", "throttle": {"limit": 0, "period": "1s"}}"#, "throttle.limit");
+        refused(r#"{"on": "a", "throttle": {"period": "1s"}}"#, "throttle.limit");
+        refused(r#"{"on": "a", "throttle": {"limit": 5}}"#, "throttle.period");
+        refused(r#"{"on": "a", "throttle": {"limit": 5, "period": "1ms"}}"#, "throttle.period");
+        refused(r#"{"on": "a", "throttle": {"limit": 5, "per": "1s"}}"#, "throttle.per");
         refused("[]", "");
     }
 

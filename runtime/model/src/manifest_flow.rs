@@ -23,7 +23,7 @@ pub struct DeadLetterPolicy {
     pub keep: Option<Duration>,
 }
 
-/// At most so many in any period, spread evenly after a burst of as many.
+/// At most so many in any period, wherever it begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Rate {
     pub limit: u32,

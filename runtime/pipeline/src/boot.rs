@@ -10,7 +10,7 @@ use triphammer_journal::{
     History, Log, LogOptions, Preparer, Retention, RevisionDef, StateStore, Store, StoreOptions,
     Writer,
 };
-use triphammer_model::{Digest, FunctionName, Seq};
+use triphammer_model::{Digest, FunctionName, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::core::{Core, Inner, Parts, Totals};
@@ -19,8 +19,9 @@ use crate::feed::Feed;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
-use crate::registry::{Function, Functions, Revision, find_revision, routes};
+use crate::registry::{Function, Functions, Revision, active_manifest, find_revision, routes};
 use crate::replays::Replays;
+use crate::shed::Surplus;
 use crate::waiters::Waiters;
 
 /// What stands after a start, and what its threads are to drive.
@@ -85,7 +86,8 @@ pub(crate) fn boot(
         history.note(stored.seq, &stored.record, stored.location);
         recovery.replay(&stored);
     }
-    let Recovered { queue, definitions, replays, latest } = recovery.finish(clock.now());
+    let Recovered { mut queue, replaced, definitions, replays, latest } =
+        recovery.finish(clock.now());
     clock.advance_to(latest);
     let parts = CheckpointParts {
         store: store.clone(),
@@ -99,6 +101,7 @@ pub(crate) fn boot(
     forget_unused(&blobs, definitions.values())?;
     let functions: Functions =
         definitions.into_iter().map(|(name, def)| (name, Function::new(def))).collect();
+    use_up_throttles(&mut queue, &functions, &options.limits, clock.now());
     let table = routes(&functions, 1, &options.limits);
     let core = Core::new(Parts {
         inner: Inner {
@@ -111,6 +114,7 @@ pub(crate) fn boot(
             feed: Feed::new(),
             notices: Vec::new(),
             replays: Replays::new(replays),
+            surplus: Surplus::default(),
             totals: Totals::default(),
         },
         state,
@@ -126,6 +130,7 @@ pub(crate) fn boot(
         event_bytes_max: options.event_bytes_max,
         routes: table,
     });
+    core.shed_replaced(&mut core.lock(), &replaced);
     Ok(Booted { core: Arc::new(core), blobs, writer, preparer, checkpointer })
 }
 
@@ -141,6 +146,17 @@ fn forget_unused<'a>(
         tracing::info!(removed, "unused components removed");
     }
     Ok(())
+}
+
+/// What began before the start is not known, so it may have been all that a throttle lets begin.
+fn use_up_throttles(queue: &mut Queue, functions: &Functions, limits: &Limits, now: Timestamp) {
+    for (name, function) in functions {
+        let manifest = active_manifest(&function.definition, limits).and_then(Result::ok);
+        if let Some(rate) = manifest.and_then(|manifest| manifest.throttle) {
+            let id = queue.function_id(name);
+            queue.use_up_throttle(id, rate, now);
+        }
+    }
 }
 
 impl Core {

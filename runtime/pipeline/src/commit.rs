@@ -108,7 +108,7 @@ impl Core {
                 also: Vec::new(),
                 cancelled: Vec::new(),
             };
-            let record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
+            let mut record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
             let body = Body::encode(&record);
             self.state.prepare(&attempt.space, &writes, at);
             let mut inner = self.lock();
@@ -133,6 +133,7 @@ impl Core {
                 continue;
             }
             let due_before = inner.catch_up(at);
+            let body = inner.bounded(&mut record, body);
             let (seq, location) = match inner.log.append(&body) {
                 Ok(appended) => appended,
                 Err(error) => return self.refused(inner, &lease, &error),
@@ -194,7 +195,7 @@ impl Core {
             Some(_) => Outcome::Retry { error: failure.error.clone(), row: row.clone() },
             None => Outcome::Dead { row: row.clone(), raised: self.raised(&row, &lease, &attempt) },
         };
-        let record = self.record(&lease, &attempt, at, number, outcome);
+        let mut record = self.record(&lease, &attempt, at, number, outcome);
         let body = Body::encode(&record);
         let mut inner = self.lock();
         if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
@@ -204,6 +205,7 @@ impl Core {
             return self.conflict(inner, lease);
         }
         let due_before = inner.catch_up(at);
+        let body = inner.bounded(&mut record, body);
         let (seq, location) = match inner.log.append(&body) {
             Ok(appended) => appended,
             Err(error) => return self.refused(inner, &lease, &error),

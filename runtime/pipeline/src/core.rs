@@ -21,11 +21,12 @@ use crate::feed::{Feed, FeedItem};
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice::{self, Notice};
-use crate::queue::{FnId, Queue};
+use crate::queue::{FnId, Queue, Turn};
 use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
 use crate::replays::Replays;
 use crate::route::RouteTable;
+use crate::shed::Surplus;
 use crate::slab::Slot;
 use crate::waiters::{News, Waiters};
 
@@ -72,6 +73,8 @@ pub(crate) struct Inner {
     /// To be raised before the lock is given back.
     pub(crate) notices: Vec<Notice>,
     pub(crate) replays: Replays,
+    /// To be given up before the lock is given back.
+    pub(crate) surplus: Surplus,
     pub(crate) totals: Totals,
 }
 
@@ -117,6 +120,8 @@ pub(crate) struct Lease {
     pub(crate) entry: Entry,
     /// Others that write the same state may run beside it, so what it reads is validated.
     pub(crate) validated: bool,
+    /// When the attempt began, whether or not it has to run again after a conflict.
+    pub(crate) started: Timestamp,
     /// How often what its attempts read has changed before they could settle.
     pub(crate) conflicts: u32,
 }
@@ -195,7 +200,7 @@ impl Core {
         if inner.log.may_dispatch().is_err() {
             return None;
         }
-        let slot = self.next_turn(&mut inner)?;
+        let (Turn { slot, closes, .. }, started) = self.next_turn(&mut inner)?;
         let event = inner.queue.take_payload(slot);
         let mut entry = inner.queue.entry(slot).clone();
         entry.payload.memory = event;
@@ -208,10 +213,10 @@ impl Core {
         };
         let queue = inner.queue.function(function);
         let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
-        let lease = Lease { slot, function, revision, entry, validated, conflicts: 0 };
+        let lease = Lease { slot, function, revision, entry, validated, started, conflicts: 0 };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
-            let (attempt, at) = (lease.attempt(), self.clock.now());
+            let (attempt, at) = (lease.attempt(), started);
             let item = FeedItem::Attempted { id, revision, attempt, at };
             inner.feed.push(lease.entry.seq.get(), || item);
         }
@@ -220,6 +225,9 @@ impl Core {
         if news {
             self.news.notify_one();
         }
+        if closes {
+            self.timer.notify_one();
+        }
         if more {
             // Workers wake each other, one by one, while there is work for one more.
             self.work.notify_one();
@@ -227,13 +235,14 @@ impl Core {
         Some(lease)
     }
 
-    /// The delivery whose turn it is. Those that have expired are given up on the way.
-    fn next_turn(&self, inner: &mut Inner) -> Option<Slot> {
+    /// The delivery whose turn it is, and since when. Those that have expired are given up on the
+    /// way.
+    fn next_turn(&self, inner: &mut Inner) -> Option<(Turn, Timestamp)> {
         loop {
             let now = self.clock.now();
             let turn = inner.queue.next(now)?;
             if !turn.expired {
-                return Some(turn.slot);
+                return Some((turn, now));
             }
             self.expire(inner, turn.slot, now);
         }
@@ -308,9 +317,7 @@ impl Inner {
             entry.priority = delivery.priority;
             entry.set_expiry_and_name(delivery.expires, delivery.name.as_deref());
             match &delivery.dead {
-                None => {
-                    self.queue.insert(entry, delivery.due.unwrap_or(at), now);
-                }
+                None => self.take_in(entry, delivery.due.unwrap_or(at), now),
                 Some(error) => {
                     let status = RowStatus::Dead { at, error: error.clone() };
                     let row = entry.to_row(&delivery.function, status.clone());

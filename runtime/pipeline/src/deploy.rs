@@ -283,7 +283,7 @@ impl Core {
             let active = loaded.as_deref().filter(|new| definition.active == Some(new.id));
             self.check_key_change(&inner, name, active)?;
             let last = self.define_in(&mut inner, name, definition, Change::of(loaded))?;
-            // Its dead letters may be kept for a shorter time than before.
+            // Its dead letters may be kept for a shorter time than before, or its gates open sooner.
             self.wake(inner, due_before);
             last
         };

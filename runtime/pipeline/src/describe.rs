@@ -1,11 +1,13 @@
 //! What a delivery is said to be, and why it is where it is. Changes nothing.
 
 use triphammer_journal::RowStatus;
-use triphammer_model::{DeliveryId, OrderingKey, Timestamp};
+use triphammer_model::{DeliveryId, OrderingKey, Rate, Timestamp, duration_text};
 
 use crate::core::Inner;
+use crate::debounce;
 use crate::entry::{DeadLetter, Entry};
 use crate::fn_queue::FnQueue;
+use crate::gates::Gate;
 use crate::info::{DeliveryInfo, Status, WaitKind, WaitingFor};
 use crate::listing::Found;
 use crate::queue::Ahead;
@@ -71,13 +73,15 @@ impl Inner {
         if status != Status::Running && entry.expires().is_some_and(|expires| expires <= now) {
             reason = "expired, given up at its turn".into();
         }
+        let closed = function.gates.until().filter(|_| status == Status::Ready);
+        let due = self.queue.due(slot).or(closed);
         DeliveryInfo {
             id: DeliveryId { seq: entry.seq, function: function.name.clone() },
             key: entry.key.clone(),
             status,
             attempts: entry.attempts,
             accepted: entry.accepted,
-            due: self.queue.due(slot),
+            due,
             died: None,
             reason,
             waiting_for,
@@ -101,6 +105,10 @@ impl Inner {
         let until = self.queue.due(slot);
         let at = until.map(|due| due.to_rfc3339()).unwrap_or_default();
         let (kind, reason) = match (entry.tried, entry.attempts) {
+            (false, _) if debounce::is_debounced(entry.name()) => (
+                WaitKind::Time,
+                format!("is debounced until {at}: another of its key takes its place"),
+            ),
             (false, _) => (WaitKind::Time, format!("waits for its time, {at}")),
             (true, 0) => (
                 WaitKind::Retry,
@@ -159,6 +167,10 @@ impl Inner {
         } else if !function.rules.runnable {
             because(WaitKind::Paused);
             self.why_not_runnable(function)
+        } else if let Some(until) = function.gates.until() {
+            because(WaitKind::Throttle);
+            waiting_for.until = Some(until);
+            reason_of_gate(function)
         } else if function.exclusive == Some(slot) {
             because(WaitKind::Exclusive);
             format!("runs alone, after the {} that run", function.counts.running)
@@ -186,5 +198,18 @@ impl Inner {
             Some((_, why)) => format!("its function is paused: {why}"),
             None => "its function has no active revision".into(),
         }
+    }
+}
+
+/// Which of the function's gates holds its deliveries back, and until when.
+fn reason_of_gate(function: &FnQueue) -> String {
+    let rate = function.throttle.as_ref().map(|window| window.rate());
+    match (function.gates.closed(), rate) {
+        (Some((until, Gate::Throttle)), Some(Rate { limit, period })) => format!(
+            "its function's throttle, {limit} attempts in {}, is used up until {}",
+            duration_text(period),
+            until.to_rfc3339()
+        ),
+        _ => "its function is closed for a time".into(),
     }
 }

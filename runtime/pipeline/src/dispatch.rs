@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
-use triphammer_model::{Delivery, Event, Seq};
+use triphammer_model::{Delivery, Event, Seq, Timestamp};
 use triphammer_sandbox::{Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
@@ -148,7 +148,7 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
     if lease.entry.recovered && !journal_start(core, &mut lease).await {
         let event = load(core, lease.entry.seq, &lease.entry.payload);
         let Ok(event) = event else { return give_up(core, lease, "its event can't be read") };
-        let attempt = attempt(core, &lease, event);
+        let attempt = attempt(&lease, event);
         core.settle(lease, attempt, Err(AttemptError::Crashed { starts: STARTS_MAX }));
         return;
     }
@@ -157,10 +157,10 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
             Ok(event) => event,
             Err(message) => return give_up(core, lease, &message),
         };
-        let mut attempt = attempt(core, &lease, event.clone());
-        let (space, now) = (Arc::clone(&attempt.space), attempt.started);
+        let mut attempt = attempt(&lease, event.clone());
+        let (space, now) = (Arc::clone(&attempt.space), core.clock.now());
         let reader = Arc::new(Reader::new(&core.state, space, now, lease.validated));
-        let mut invoked = invoke(core, executor, &lease, event, &attempt, &reader).await;
+        let mut invoked = invoke(core, executor, &lease, event, now, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
@@ -177,7 +177,7 @@ async fn invoke(
     executor: &impl Executor,
     lease: &Lease,
     event: Event,
-    attempt: &Attempt,
+    now: Timestamp,
     reader: &Arc<Reader>,
 ) -> Invoked {
     let revision = &lease.revision;
@@ -187,7 +187,7 @@ async fn invoke(
         attempt: lease.attempt(),
         key: lease.entry.key.clone(),
         accepted: lease.entry.accepted,
-        deadline: attempt.started.plus(revision.manifest.timeout),
+        deadline: now.plus(revision.manifest.timeout),
     };
     let invocation = Invocation {
         revision: Arc::clone(revision),
@@ -199,13 +199,13 @@ async fn invoke(
     executor.invoke(invocation).await
 }
 
-fn attempt(core: &Core, lease: &Lease, event: Event) -> Attempt {
+fn attempt(lease: &Lease, event: Event) -> Attempt {
     let space = Space::new(lease.revision.function.clone(), lease.entry.key.clone());
     Attempt {
         event,
         space: Arc::new(space),
         reads: Vec::new(),
-        started: core.clock.now(),
+        started: lease.started,
         elapsed: Duration::ZERO,
         logs: Vec::new(),
         logs_left_out: 0,

@@ -148,6 +148,13 @@ impl Entry {
         self.rare.as_ref().and_then(|rare| rare.name.as_deref())
     }
 
+    /// It is no longer known by it.
+    pub(crate) fn forget_name(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.name = None;
+        }
+    }
+
     pub(crate) fn set_expiry_and_name(&mut self, expires: Option<Timestamp>, name: Option<&str>) {
         if expires.is_some() || name.is_some() {
             let rare = self.rare();

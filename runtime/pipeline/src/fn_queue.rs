@@ -5,13 +5,16 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use triphammer_journal::RowStatus;
-use triphammer_model::{FunctionName, Manifest, OrderingKey, Priority, Timestamp};
+use triphammer_model::{Debounce, FunctionName, Manifest, OrderingKey, Priority, Rate, Timestamp};
 
+use crate::debounce::Waits;
 use crate::entry::DeadLetter;
+use crate::gates::Gates;
 use crate::info::Counts;
 use crate::letters::Letters;
 use crate::shares::Ready;
 use crate::slab::Slot;
+use crate::window::Window;
 
 #[derive(Debug)]
 pub(crate) struct FnQueue {
@@ -19,8 +22,13 @@ pub(crate) struct FnQueue {
     pub(crate) counts: Counts,
     pub(crate) dead: Letters,
     pub(crate) rules: Rules,
-    /// Nothing of it runs before this time.
-    pub(crate) closed_until: Option<Timestamp>,
+    pub(crate) gates: Gates,
+    /// The starts of its attempts, while they are throttled.
+    pub(crate) throttle: Option<Box<Window>>,
+    /// When the last deliveries were accepted, while they are limited.
+    pub(crate) rate_limit: Option<Box<Window>>,
+    /// Deliveries that others may take the place of.
+    pub(crate) waits: Waits,
     pub(crate) lanes: HashMap<OrderingKey, Lane, RandomState>,
     pub(crate) ready: Ready,
     /// Its place among the functions, see [`crate::shares`].
@@ -42,6 +50,9 @@ pub(crate) struct Rules {
     pub(crate) halts: bool,
     /// How long dead letters are kept, in milliseconds.
     pub(crate) keep_dead_ms: Option<u64>,
+    pub(crate) throttle: Option<Rate>,
+    pub(crate) rate_limit: Option<Rate>,
+    pub(crate) debounce: Option<Debounce>,
 }
 
 /// Deliveries with the same key.
@@ -64,6 +75,9 @@ impl Rules {
             priority: manifest.priority,
             halts: manifest.dead_letter.halts,
             keep_dead_ms: manifest.dead_letter.keep.map(|keep| keep.as_millis() as u64),
+            throttle: manifest.throttle,
+            rate_limit: manifest.rate_limit,
+            debounce: manifest.debounce,
         }
     }
 }
@@ -77,6 +91,9 @@ impl Default for Rules {
             priority: Priority::default(),
             halts: false,
             keep_dead_ms: None,
+            throttle: None,
+            rate_limit: None,
+            debounce: None,
         }
     }
 }
@@ -88,7 +105,10 @@ impl FnQueue {
             counts: Counts::default(),
             dead: Letters::default(),
             rules: Rules::default(),
-            closed_until: None,
+            gates: Gates::default(),
+            throttle: None,
+            rate_limit: None,
+            waits: Waits::default(),
             lanes: HashMap::default(),
             ready: Ready::default(),
             pass: 0,
@@ -103,7 +123,7 @@ impl FnQueue {
         } else {
             !self.ready.is_empty() && self.counts.running < u64::from(self.rules.concurrency)
         };
-        self.rules.runnable && self.closed_until.is_none() && room
+        self.rules.runnable && self.gates.until().is_none() && room
     }
 
     /// Puts a delivery into its lane: at the end, and true when nothing holds it there; or at the

@@ -322,7 +322,7 @@ pub struct DeliveryInfo {
     /// Attempts so far, the running one not included.
     pub attempts: u32,
     pub accepted: Timestamp,
-    /// When it may run, while it waits.
+    /// When it may run, while it waits for a time.
     pub due: Option<Timestamp>,
     /// When it became a dead letter.
     pub died: Option<Timestamp>,
@@ -371,6 +371,8 @@ pub enum WaitKind {
     Retry,
     /// Its function to be resumed, or activated.
     Paused,
+    /// Its function's `throttle`.
+    Throttle,
     /// Room on the disk.
     Disk,
 }
@@ -386,6 +388,7 @@ impl WaitKind {
             Self::Time => "time",
             Self::Retry => "retry",
             Self::Paused => "paused",
+            Self::Throttle => "throttle",
             Self::Disk => "disk",
         }
     }

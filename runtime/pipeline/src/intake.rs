@@ -68,9 +68,9 @@ impl Core {
         let (first, raised, record) = loop {
             let table = self.routes();
             let at = self.clock.now();
-            let record = batch.record(&table, at);
+            let mut record = batch.record(&table, at);
             let body = batch.has_new().then(|| Body::encode(&record));
-            match self.try_accept(&mut batch, &table, at, &record, body, news)? {
+            match self.try_accept(&mut batch, &table, at, &mut record, body, news)? {
                 Try::Done(first, raised) => break (first, raised, record),
                 Try::Again => {}
             }
@@ -126,7 +126,7 @@ impl Core {
         batch: &mut Batch<'_>,
         table: &RouteTable,
         at: Timestamp,
-        record: &Record,
+        record: &mut Record,
         body: Option<Body>,
         news: Option<&Watch>,
     ) -> Result<Try, AcceptError> {
@@ -149,15 +149,15 @@ impl Core {
         }
         let now = self.clock.now();
         let due_before = inner.catch_up(now);
-        let (_, events) = record.events();
-        inner.totals.duplicates += (batch.events.len() - events.len()) as u64;
+        inner.totals.duplicates += (batch.events.len() - record.events().1.len()) as u64;
         let (mut first, mut raised) = (None, None);
         if let Some(body) = body {
             may_accept(&inner)?;
+            let body = inner.bounded(record, body);
             let (seq, location) = inner.log.append(&body)?;
             first = Some(seq);
             self.history.note(seq, record, location);
-            for (index, accepted) in events.iter().enumerate() {
+            for (index, accepted) in record.events().1.iter().enumerate() {
                 let seq = nth(seq, index);
                 // Of an event that goes to nobody there is nothing to be told.
                 if let Some(news) = news.filter(|_| !accepted.deliveries.is_empty()) {

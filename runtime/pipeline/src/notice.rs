@@ -100,15 +100,22 @@ impl Core {
         Some(Accepted { event, hops: notice.hops, dedup: None, deliveries })
     }
 
-    /// Puts the notices that have gathered under the lock into the log: the last one's number.
+    /// Finishes what has gathered under the lock: puts the notices into the log, and gives up what
+    /// there is too much of. The last record's number, or event's.
     pub(crate) fn raise(&self, inner: &mut Inner) -> Option<Seq> {
+        let raised = self.raise_notices(inner);
+        raised.max(self.shed(inner))
+    }
+
+    fn raise_notices(&self, inner: &mut Inner) -> Option<Seq> {
         if inner.notices.is_empty() {
             return None;
         }
         let notices = std::mem::take(&mut inner.notices);
         let events = notices.into_iter().filter_map(|notice| self.announce(notice)).collect();
         let at = self.clock.now();
-        let record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
+        let mut record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
+        inner.bound_waits(&mut record);
         let appended = inner.log.append(&Body::encode(&record));
         let (first, location) = appended
             .inspect_err(|error| tracing::warn!(%error, "the host's own events were lost"))

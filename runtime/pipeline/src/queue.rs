@@ -43,6 +43,8 @@ pub(crate) struct Turn {
     pub(crate) slot: Slot,
     /// It is to be given up instead.
     pub(crate) expired: bool,
+    /// It was the last for a time: somebody has to look at [`Queue::next_due`] again.
+    pub(crate) closes: bool,
 }
 
 impl Queue {
@@ -97,6 +99,8 @@ impl Queue {
         function.dead.set_halts(rules.halts);
         let forgets = rules.keep_dead_ms.is_some();
         function.rules = rules;
+        self.limit(id);
+        self.throttle(id);
         self.forgetful.retain(|other| *other != id);
         if forgets {
             self.forgetful.push(id);
@@ -197,8 +201,9 @@ impl Queue {
             let entry = &mut self.entries[slot];
             entry.state = State::Running;
             let expired = entry.expires().is_some_and(|expires| expires <= now);
+            let closes = !expired && self.count_start(id, now);
             self.offer(id);
-            return Some(Turn { slot, expired });
+            return Some(Turn { slot, expired, closes });
         }
         None
     }
@@ -248,7 +253,9 @@ impl Queue {
 
     /// Takes out a delivery that does not run.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.get(slot)?;
+        self.entries.get(slot)?;
+        self.end_debounce(slot);
+        let entry = &self.entries[slot];
         let (id, state, due, order) = (entry.function, entry.state, entry.due(), entry.place().1);
         let priority = entry.priority;
         let function = &mut self.functions[id.0 as usize];
@@ -383,8 +390,12 @@ impl Queue {
 mod ahead;
 #[path = "queue_dead.rs"]
 mod dead;
+#[path = "queue_debounce.rs"]
+mod debounce;
 #[path = "queue_due.rs"]
 mod due;
+#[path = "queue_gates.rs"]
+mod gates;
 
 #[cfg(test)]
 #[path = "queue_random_tests.rs"]

@@ -2,36 +2,20 @@
 
 use triphammer_model::{DeliveryId, Timestamp};
 
-use super::{FnId, Queue};
+use super::Queue;
 use crate::entry::State;
 use crate::slab::Slot;
 
 impl Queue {
-    /// Nothing of the function runs until then.
-    pub(crate) fn close(&mut self, id: FnId, until: Timestamp) {
-        if let Some(before) = self.function_mut(id).closed_until.replace(until) {
-            self.closed.remove(&(before, id));
-        }
-        self.closed.insert((until, id));
-    }
-
-    pub(crate) fn open(&mut self, id: FnId) {
-        if let Some(until) = self.function_mut(id).closed_until.take() {
-            self.closed.remove(&(until, id));
-            self.offer(id);
-        }
-    }
-
     /// Makes ready what has come due, and says when to look again.
     pub(crate) fn release_due(&mut self, now: Timestamp) -> Option<Timestamp> {
-        while let Some((_, id)) = self.closed.first().copied().filter(|(until, _)| *until <= now) {
-            self.open(id);
-        }
+        self.open_by(now);
         while let Some((due, order, slot)) = self.timers.first().copied() {
             if due > now {
                 break;
             }
             self.timers.remove(&(due, order, slot));
+            self.end_debounce(slot);
             let entry = &mut self.entries[slot];
             let id = entry.function;
             let in_lane = entry.in_lane;

@@ -12,6 +12,7 @@ use triphammer_journal::{
 };
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
+use crate::debounce;
 use crate::entry::{DeadLetter, Entry, Payload};
 use crate::intake::nth;
 use crate::queue::{FnId, Queue};
@@ -34,6 +35,8 @@ pub(crate) struct Recovery {
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) queue: Queue,
+    /// Others have taken their places, and it is not on record that they were given up.
+    pub(crate) replaced: Vec<Slot>,
     pub(crate) definitions: HashMap<FunctionName, Definition>,
     pub(crate) replays: BTreeMap<u64, Replay>,
     /// Of the newest record.
@@ -118,10 +121,15 @@ impl Recovery {
             (entry.place(), entry.seq, entry.function)
         });
         let unclean = self.replayed > 0;
+        let is_debounced = |slot: &Slot| debounce::is_debounced(queue.entry(*slot).name());
+        let mut debounced: Vec<_> =
+            slots.iter().filter(|(slot, _)| is_debounced(slot)).copied().collect();
+        debounced.sort_unstable_by_key(|(slot, _)| queue.entry(*slot).seq);
         for (slot, due) in slots {
             queue.entry_mut(slot).recovered = unclean;
             queue.restore(slot, due, now);
         }
+        let replaced = queue.debounce_again(&debounced);
         for (name, counted) in &self.counters.functions {
             let id = queue.function_id(name);
             let counts = &mut queue.function_mut(id).counts;
@@ -129,12 +137,8 @@ impl Recovery {
             counts.dropped = counted.dropped;
             counts.retried = counted.retried;
         }
-        Recovered {
-            queue: self.queue,
-            definitions: self.definitions,
-            replays: self.replays,
-            latest: self.latest,
-        }
+        let Self { queue, definitions, replays, latest, .. } = self;
+        Recovered { queue, replaced, definitions, replays, latest }
     }
 
     fn saw(&mut self, at: Timestamp) {

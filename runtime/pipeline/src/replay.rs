@@ -2,7 +2,7 @@
 
 use triphammer_journal::{Accept, Accepted, Body, Entrance, NewDelivery, Record};
 use triphammer_model::{
-    ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Priority, Seq,
+    ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Priority, Seq, Timestamp,
 };
 
 use crate::core::Core;
@@ -27,8 +27,8 @@ impl Core {
     ) -> Result<bool, ChangeError> {
         let key = self.key_of(name)?;
         let Some(story) = self.story(seq)? else { return Ok(false) };
-        let accepted = replayed(seq, &story.event, &To::Function(name, key.as_ref()));
         let at = self.clock.now();
+        let accepted = replayed(seq, &story.event, &To::Function(name, key.as_ref()), at);
         let record =
             Record::Accept(Accept { at, entrance: Entrance::Host, events: vec![accepted] });
         let body = Body::encode(&record);
@@ -39,9 +39,9 @@ impl Core {
             let (first, location) = inner.log.append(&body)?;
             self.history.note(first, &record, location);
             inner.admit_all(&record, (first, location), at);
-            self.raise(&mut inner);
+            let raised = self.raise(&mut inner);
             self.wake(inner, due_before);
-            first
+            raised.map_or(first, |raised| raised.max(first))
         };
         self.settle_change(Some(first)).await?;
         Ok(true)
@@ -60,18 +60,21 @@ impl Core {
 
 /// An event as a new one, marked with the number of the old one. Its deliveries are behind those
 /// of what comes in meanwhile, unless it says itself how urgent it is.
-pub(crate) fn replayed(seq: Seq, event: &Event, to: &To<'_>) -> Accepted {
+pub(crate) fn replayed(seq: Seq, event: &Event, to: &To<'_>, at: Timestamp) -> Accepted {
     let mut parts = event.to_parts();
     parts.extensions.retain(|(name, _)| name != "replayof");
     parts.extensions.push(("replayof".into(), ExtensionValue::Text(seq.to_string())));
     // An event with as many extensions as there may be is replayed without the mark.
     let event = Event::new(&parts).unwrap_or_else(|_| event.clone());
     let mut deliveries = match to {
-        To::Routed(table) => table.route(&event, None),
+        To::Routed(table) => table.route(&event, at, None),
         To::Function(name, key) => vec![deliver(name, *key, &event)],
     };
     let priority = find_priority(&event).unwrap_or_else(|| Priority::of(0));
-    deliveries.iter_mut().for_each(|delivery| delivery.priority = priority);
+    for delivery in &mut deliveries {
+        // Each was asked for, now: neither delayed nor debounced again.
+        (delivery.priority, delivery.due, delivery.name) = (priority, None, None);
+    }
     Accepted { event, hops: Hops(0), dedup: None, deliveries }
 }
 
@@ -109,7 +112,7 @@ mod tests {
         let name = "f".parse().unwrap();
         let seq = Seq::new(7).unwrap();
         let to = To::Function(&name, Some(&KeySource::Subject));
-        let accepted = replayed(seq, &event(extensions), &to);
+        let accepted = replayed(seq, &event(extensions), &to, Timestamp(1));
         let mark = accepted.event.extension("replayof").unwrap();
         assert_eq!(mark, ExtensionValue::Text("7".into()));
         let [delivery] = accepted.deliveries.as_slice() else { panic!("not one delivery") };

@@ -197,15 +197,14 @@ impl Core {
         next: Seq,
     ) -> Result<Stepped, ChangeError> {
         loop {
-            let table = self.routes();
+            let (table, at) = (self.routes(), self.clock.now());
             let key = replay.function.as_ref().map(|name| self.key_of(name)).transpose()?;
             let to = match (&replay.function, &key) {
                 (Some(name), Some(key)) => To::Function(name, key.as_ref()),
                 _ => To::Routed(&table),
             };
-            let again = |(seq, event): &(Seq, _)| replayed(*seq, event, &to);
+            let again = |(seq, event): &(Seq, _)| replayed(*seq, event, &to, at);
             let events: Vec<Accepted> = events.iter().map(again).collect();
-            let at = self.clock.now();
             let after = step_of(replay, &events, next, at);
             let record = Record::Replay { at, replay: Box::new(after.clone()), events };
             let body = Body::encode(&record);

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 use triphammer_journal::NewDelivery;
 use triphammer_model::{
-    ErrorInfo, Event, ExtensionValue, FunctionName, KeySource, Manifest, OrderingKey, Priority,
-    Timestamp, TypePattern,
+    Debounce, ErrorInfo, Event, ExtensionValue, FunctionName, KeySource, Manifest, OrderingKey,
+    Priority, Timestamp, TypePattern,
 };
+
+use crate::debounce::put_off;
 
 /// Made anew at each change, and swapped as a whole.
 #[derive(Debug, Default)]
@@ -25,6 +27,7 @@ struct Route {
     function: FunctionName,
     key: Option<KeySource>,
     priority: Priority,
+    debounce: Option<Debounce>,
 }
 
 impl RouteTable {
@@ -39,6 +42,7 @@ impl RouteTable {
                 function: function.clone(),
                 key: manifest.key.clone(),
                 priority: manifest.priority,
+                debounce: manifest.debounce,
             };
             match pattern.exact() {
                 Some(ty) => self.exact.entry(ty.to_owned()).or_default().push(route),
@@ -68,7 +72,14 @@ impl RouteTable {
         }
         let timing = event.timing();
         let times = (timing.due(at).max(due), timing.expires);
-        routes.into_iter().map(|route| deliver(route, event, times)).collect()
+        let deliver = |route: &Route| {
+            let mut delivery = deliver(route, event, times);
+            if let Some(debounce) = route.debounce.filter(|_| delivery.dead.is_none()) {
+                put_off(&mut delivery, debounce, at);
+            }
+            delivery
+        };
+        routes.into_iter().map(deliver).collect()
     }
 }
 

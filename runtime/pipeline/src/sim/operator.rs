@@ -53,7 +53,7 @@ impl World {
 
     /// Another revision as a canary; or what can become of the one that there is.
     fn canary(&mut self, spec: FunctionSpec, at: u64) -> Stepped {
-        let mut definition = self.definition(&spec.name);
+        let definition = self.definition(&spec.name);
         if definition.deleted || definition.active.is_none() {
             return Ok(());
         }
