@@ -365,6 +365,6 @@ fn the_formats_are_what_they_were() {
     ];
     assert_eq!(
         found.join(" "),
-        "997599ad59fd5cba cb2a23cde798f4f6 52b8033b3d50bb47 f5c08f9931b6255b 9c83e61a735aaf30"
+        "dbfa6cbe1fb56351 28dcada60c7e18e1 4e9408b577f545e6 d3e004f64b8d576f 0881d23a79ebf473"
     );
 }

@@ -71,7 +71,7 @@ fn a_timer_comes_under_the_key_that_has_set_it() {
 fn refused(event: Event<String>, ctx: &mut Context) -> Result<(), Fault> {
     let new = || NewEvent::new("due");
     let (timers, state) = (ctx.timers(), ctx.state());
-    Ok(match event.data.as_str() {
+    match event.data.as_str() {
         "empty name" => timers.cancel("")?,
         "long name" => timers.set(&"x".repeat(129), SECOND, new())?,
         "late" => timers.set("a", 3651 * 24 * 3600 * SECOND, new())?,
@@ -81,7 +81,8 @@ fn refused(event: Event<String>, ctx: &mut Context) -> Result<(), Fault> {
         "type" => timers.set("a", SECOND, NewEvent::new("triphammer.x"))?,
         "no time" => state.set_with_ttl("a", &1, Duration::ZERO)?,
         _ => state.set_with_ttl("a", &1, 3651 * 24 * 3600 * SECOND)?,
-    })
+    }
+    Ok(())
 }
 
 #[test]
