@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Feed, Host, Request, event, trip};
+use crate::harness::{Feed, Host, Request, component, event, trip};
 
 const PAST: &str = "2001-01-01T00:00:00Z";
 const FUTURE: &str = "2031-01-01T00:00:00Z";
@@ -104,4 +104,46 @@ fn malformed_times_are_refused_with_their_attribute() {
     let both = crate::harness::batch(&[good.clone(), good.id("2").with("notbefore", far)]);
     assert_eq!(host.send(both).expect(400)["index"], 1);
     assert_eq!(host.send(Request::get("/api/v1/events")).expect(200)["events"], json!([]));
+}
+
+#[test]
+fn a_schedule_is_shown_with_its_next_slot() {
+    let host = Host::start();
+    let yearly = json!({"name": "yearly", "cron": "0 0 1 jan *", "zone": "Europe/Berlin"});
+    let manifest = json!({"on": ["counter.add"], "key": "subject", "schedule": yearly});
+    host.deploy_with("counter", "counter", json!({}), manifest);
+    let shown = host.function("counter")["schedules"].clone();
+    assert_eq!(shown[0]["name"], "yearly");
+    assert_eq!(shown[0]["missed"], "once");
+    let next = shown[0]["next"].as_str().unwrap();
+    assert!(next.ends_with("-12-31T23:00:00.000Z"), "{shown}");
+    assert_eq!(host.counts("counter")["waiting"], 1);
+    let host = host.crash_and_restart();
+    assert_eq!(host.function("counter")["schedules"], shown);
+    assert_eq!(host.counts("counter")["waiting"], 1);
+    let told = trip(&host, &["function", "counter"]).expect(0);
+    assert!(told.stdout.contains("yearly") && told.stdout.contains("23:00:00"), "{}", told.stdout);
+    // It is no work that waits.
+    let removed = host.send(Request::new("DELETE", "/api/v1/functions/counter"));
+    assert_eq!(removed.status, 200, "{}", removed.text());
+}
+
+#[test]
+fn wrong_schedules_are_refused_by_their_members() {
+    let host = Host::start();
+    for (member, schedule) in [
+        ("schedule.cron", json!({"cron": "61 * * * *"})),
+        ("schedule.zone", json!({"cron": "0 * * * *", "zone": "Mars/Base"})),
+        ("schedule.name", json!([{"cron": "0 * * * *"}, {"cron": "0 * * * *"}])),
+    ] {
+        let manifest = json!({"on": ["counter.add"], "schedule": schedule});
+        let request = Request::new("PUT", "/api/v1/functions/counter")
+            .body("application/wasm", component("counter"))
+            .header("triphammer-manifest", manifest.to_string());
+        let problem = host.send(request).expect(422);
+        assert_eq!(
+            (&problem["code"], &problem["member"]),
+            (&json!("manifest.invalid"), &json!(member))
+        );
+    }
 }

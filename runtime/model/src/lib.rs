@@ -3,6 +3,7 @@
 //! Plain data, checked where it is parsed. No I/O, no clock, no async, and no idea of how any of
 //! it is stored or sent.
 
+mod cron;
 mod delivery;
 mod effects;
 mod event;
@@ -14,9 +15,11 @@ mod manifest;
 mod manifest_flow;
 mod manifest_read;
 mod pattern;
+mod schedule;
 mod text;
 mod time;
 
+pub use cron::{Cron, InvalidCron};
 pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
 pub use effects::{
     Effects, LogLevel, LogLine, NewEvent, Reply, StateRead, StateWrite, TimerChange, TimerEvent,
@@ -27,9 +30,8 @@ pub use event_times::Timing;
 pub use ids::{Digest, FunctionName, InvalidName, InvalidSeq, RevisionId, Seq};
 pub use limits::Limits;
 pub use manifest::{InvalidManifest, KeySource, Manifest, RetryPolicy};
-pub use manifest_flow::{
-    Batch, Breaker, DeadLetterPolicy, Debounce, Missed, Priority, Rate, Schedule,
-};
+pub use manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
 pub use pattern::{InvalidPattern, TypePattern};
+pub use schedule::{Missed, Schedule, Zone};
 pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
 pub use time::Timestamp;

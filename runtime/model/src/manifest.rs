@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::ids::FunctionName;
 use crate::limits::Limits;
-use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate, Schedule};
+use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
 use crate::manifest_read::{Members, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
+use crate::schedule::Schedule;
 use crate::text::{bytes_text, duration_text};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +89,7 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 4] = ["filter", "batch", "breaker", "schedule"];
+const UNSUPPORTED: [&str; 3] = ["filter", "batch", "breaker"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -159,6 +160,10 @@ impl Manifest {
                 "deadLetter.lane",
                 "`halt` needs a `key`: without one there is no lane",
             ));
+        }
+        let named = |name: &str| self.schedules.iter().filter(|other| other.name == name).count();
+        if self.schedules.iter().any(|schedule| named(&schedule.name) > 1) {
+            return Err(invalid("schedule.name", "must be given to one schedule only"));
         }
         if self.dead_letter.halts && self.key_concurrency > 1 {
             return Err(invalid("deadLetter.lane", "`halt` needs a `keyConcurrency` of 1"));
@@ -376,6 +381,28 @@ mod tests {
             assert!(left_out || written.get(&name).is_some(), "{name}");
         }
         assert_eq!(read(&written.to_string()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn schedules_are_refused_by_their_members() {
+        let of = |schedule: &str| format!(r#"{{"on": "a", "schedule": {schedule}}}"#);
+        refused(&of(r#"{"zone": "UTC"}"#), "schedule.cron");
+        refused(&of(r#"{"cron": "* * * *"}"#), "schedule.cron");
+        refused(&of(r#"{"cron": "0 0 31 2 *"}"#), "schedule.cron");
+        refused(&of(r#"{"cron": "0 0 * * *", "zone": "Mars/Base"}"#), "schedule.zone");
+        refused(&of(r#"{"cron": "0 0 * * *", "missed": "some"}"#), "schedule.missed");
+        refused(&of(r#"{"cron": "0 0 * * *", "name": ""}"#), "schedule.name");
+        refused(&of(r#"{"cron": "0 0 * * *", "name": "a\nb"}"#), "schedule.name");
+        refused(&of(r#"{"cron": "0 0 * * *", "when": "x"}"#), "schedule.when");
+        refused(&of(r#"[{"cron": "0 0 * * *"}, {"cron": "0 0 * * *"}]"#), "schedule.name");
+        refused(&of(r#""0 0 * * *""#), "schedule");
+        let good = of(
+            r#"[{"cron": "0 0 * * *"}, {"name": "b", "cron": "0 9 * * mon", "zone": "europe/berlin"}]"#,
+        );
+        let manifest = read(&good).unwrap();
+        assert_eq!(manifest.schedules[0].name, "0 0 * * *");
+        assert_eq!(manifest.schedules[1].zone.as_str(), "Europe/Berlin");
+        assert_eq!(read(&manifest.to_json().to_string()).unwrap(), manifest);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::cron::Cron;
 use crate::manifest::InvalidManifest;
 use crate::manifest_read::Members;
+use crate::schedule::{Missed, Schedule, Zone};
 use crate::text::duration_text;
 
 type Read<T> = Result<T, InvalidManifest>;
@@ -52,28 +54,6 @@ pub struct Batch {
 pub struct Breaker {
     pub failures: u32,
     pub probe: Duration,
-}
-
-/// A cron line that makes an event for this function alone.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Schedule {
-    /// The event's subject, and what is shown. Unique within a manifest.
-    pub name: String,
-    /// Five fields.
-    pub cron: String,
-    /// A name of the IANA time zone database.
-    pub zone: String,
-    pub missed: Missed,
-}
-
-/// What becomes of the slots that passed while the host was down.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Missed {
-    Skip,
-    /// One firing for all of them.
-    #[default]
-    Once,
-    All,
 }
 
 impl Priority {
@@ -190,31 +170,32 @@ impl Breaker {
 impl Schedule {
     pub(crate) fn read(members: &Members<'_>) -> Read<Self> {
         members.only(&["name", "cron", "zone", "missed"])?;
-        let cron = members.required("cron", members.text("cron")?)?;
+        let text = members.required("cron", members.text("cron")?)?;
+        let cron = Cron::parse(text).map_err(|e| members.invalid("cron", e.to_string()))?;
         let missed = match members.text("missed")? {
             None | Some("once") => Missed::Once,
             Some("skip") => Missed::Skip,
             Some("all") => Missed::All,
             Some(_) => return Err(members.invalid("missed", "must be `skip`, `once` or `all`")),
         };
-        let name = members.text("name")?.unwrap_or(cron);
-        if name.is_empty() || name.len() > 64 {
-            return Err(members.invalid("name", "must be 1 to 64 bytes"));
+        let name = members.text("name")?.unwrap_or(text);
+        if !(1..=64).contains(&name.len()) || name.contains(char::is_control) {
+            return Err(
+                members.invalid("name", "must be 1 to 64 bytes, without control characters")
+            );
         }
-        Ok(Self {
-            name: name.to_owned(),
-            cron: cron.to_owned(),
-            zone: members.text("zone")?.unwrap_or("UTC").to_owned(),
-            missed,
-        })
+        let zone = Zone::find(members.text("zone")?.unwrap_or("UTC"));
+        let unknown = "must be a time zone of the IANA database, such as `Europe/Berlin`";
+        let zone = zone.ok_or_else(|| members.invalid("zone", unknown))?;
+        Ok(Self { name: name.to_owned(), cron, zone, missed })
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let missed = match self.missed {
-            Missed::Skip => "skip",
-            Missed::Once => "once",
-            Missed::All => "all",
-        };
-        json!({ "name": self.name, "cron": self.cron, "zone": self.zone, "missed": missed })
+        json!({
+            "name": self.name,
+            "cron": self.cron.as_str(),
+            "zone": self.zone.as_str(),
+            "missed": self.missed.as_str(),
+        })
     }
 }

@@ -163,7 +163,10 @@ impl Inner {
 
     fn function_info(&self, name: &FunctionName) -> FunctionInfo {
         let function = &self.functions[name];
-        let counts = self.queue.find(name).map(|id| self.queue.function(id).counts);
+        let id = self.queue.find(name);
+        let counts = id.map(|id| self.queue.function(id).counts);
+        let active = id.zip(function.active.as_ref());
+        let schedules = active.map(|(id, active)| self.schedule_infos(id, &active.manifest));
         FunctionInfo {
             name: name.clone(),
             active: function.definition.active,
@@ -173,6 +176,7 @@ impl Inner {
             canary_ended: function.canary_ended(),
             revisions: function.revision_infos(),
             counts: counts.unwrap_or_default(),
+            schedules: schedules.unwrap_or_default(),
             state: StateUsage::default(),
         }
     }
@@ -225,7 +229,7 @@ impl Core {
             let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
             let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
             let revision_last = function.definition.revision_last;
-            let open = inner.queue.find(name).map_or(0, |id| inner.queue.function(id).open());
+            let open = inner.waiting(name);
             if open > 0 && !how.discard {
                 return Err(ChangeError::Waiting { function: name.clone(), waiting: open });
             }

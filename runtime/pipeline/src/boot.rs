@@ -21,6 +21,7 @@ use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
 use crate::registry::{Function, Functions, Revision, active_manifest, find_revision, routes};
 use crate::replays::Replays;
+use crate::schedules::Schedules;
 use crate::shed::Surplus;
 use crate::waiters::Waiters;
 
@@ -103,12 +104,14 @@ pub(crate) fn boot(
         definitions.into_iter().map(|(name, def)| (name, Function::new(def))).collect();
     use_up_throttles(&mut queue, &functions, &options.limits, clock.now());
     let table = routes(&functions, 1, &options.limits);
+    let schedules = Schedules::recovered(&queue);
     let core = Core::new(Parts {
         inner: Inner {
             log: appender,
             dedup,
             queue,
             functions,
+            schedules,
             routes_version: table.version,
             waiters: Waiters::default(),
             feed: Feed::new(),
@@ -186,7 +189,9 @@ impl Core {
             }
         }
         let rules = function.rules();
+        let since = rules.runnable.then(Timestamp::default);
         let id = inner.queue.function_id(name);
         inner.queue.configure(id, rules);
+        self.plan(&mut inner, name, since);
     }
 }

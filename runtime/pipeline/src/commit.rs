@@ -9,8 +9,8 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use triphammer_journal::{
-    Accepted, AppendError, Body, DedupEntry, DeliveryRow, Entrance, Outcome, ReadVersion, Record,
-    RowStatus, Settle, Space,
+    Accepted, AppendError, Body, DeliveryRow, DropReason, Outcome, ReadVersion, Record, RowStatus,
+    Settle, Space,
 };
 use triphammer_model::{
     Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
@@ -95,18 +95,21 @@ impl Core {
     }
 
     fn commit(&self, lease: Lease, attempt: Attempt, effects: Effects) -> Settled {
-        let Effects { writes, emits, reply, .. } = effects;
+        let Effects { writes, emits, timers, reply } = effects;
         let mut emits = self.complete(&lease, &attempt.event, &emits);
+        let timers = self.changes(&lease, &attempt.event, &timers);
         loop {
             let table = self.routes();
             let at = self.clock.now();
-            let emitted = self.route_emits(&lease, &emits, &table, at);
+            let mut emitted = self.route_emits(&lease, &emits, &table, at);
+            emitted.extend(timers.events(&lease, at));
+            let cancelled = self.replaced(&timers, &lease);
             let outcome = Outcome::Committed {
                 writes: writes.clone(),
                 emitted,
                 reply: reply.clone(),
                 also: Vec::new(),
-                cancelled: Vec::new(),
+                cancelled: cancelled.clone(),
             };
             let mut record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
             let body = Body::encode(&record);
@@ -132,6 +135,10 @@ impl Core {
             if emits.len() != known {
                 continue;
             }
+            let replaced = timers.replaced(&inner, &lease);
+            if !replaced.iter().map(|(id, _)| id).eq(&cancelled) {
+                continue;
+            }
             let due_before = inner.catch_up(at);
             let body = inner.bounded(&mut record, body);
             let (seq, location) = match inner.log.append(&body) {
@@ -139,6 +146,10 @@ impl Core {
                 Err(error) => return self.refused(inner, &lease, &error),
             };
             self.history.note(seq, &record, location);
+            for (id, slot) in &replaced {
+                inner.forget(id, Some(*slot));
+                inner.tell_given_up(id, DropReason::Cancelled, seq);
+            }
             self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
             self.raise(&mut inner);
             self.wake(inner, due_before);
@@ -318,65 +329,6 @@ impl Core {
             outcome,
         }))
     }
-
-    /// Gives each emitted event what the guest left out. A guest's own ids are deduplicated.
-    fn complete(&self, lease: &Lease, cause: &Event, emits: &[NewEvent]) -> Vec<Emit> {
-        if emits.is_empty() {
-            return Vec::new();
-        }
-        let now = self.clock.now().to_rfc3339();
-        let correlation = match cause.extension("correlationid") {
-            Some(value) => value.to_text(),
-            None => cause.id().to_owned(),
-        };
-        let mut done: Vec<Emit> = Vec::with_capacity(emits.len());
-        for (index, emit) in emits.iter().enumerate() {
-            let own_id = !emit.parts.id.is_empty();
-            let mut parts = emit.parts.clone();
-            if !own_id {
-                let (seq, function) = (lease.entry.seq, &lease.revision.function);
-                parts.id = format!("{}-{seq}-{function}-{index}", self.host_id);
-            }
-            if parts.source.is_empty() {
-                parts.source = format!("/functions/{}", lease.revision.function);
-            }
-            parts.time.get_or_insert_with(|| now.clone());
-            extend(&mut parts, "correlationid", &correlation);
-            extend(&mut parts, "causationid", cause.id());
-            // The sandbox has checked what the guest gave; the rest is the host's own.
-            let Ok(event) = Event::new(&parts) else { continue };
-            let entrance = || Entrance::Function(lease.revision.function.clone());
-            let mark = own_id.then(|| self.fingerprint.entry(&entrance(), &event));
-            let twice = |m: DedupEntry| done.iter().any(|e| e.mark.is_some_and(|d| d.id == m.id));
-            if !mark.is_some_and(twice) {
-                done.push(Emit { event, mark, delay_ms: emit.delay_ms });
-            }
-        }
-        done
-    }
-
-    fn route_emits(
-        &self,
-        lease: &Lease,
-        emits: &[Emit],
-        table: &RouteTable,
-        at: Timestamp,
-    ) -> Vec<Accepted> {
-        let hops = Hops(lease.entry.hops.0.saturating_add(1));
-        let accept = |emit: &Emit| {
-            let due = emit.delay_ms.map(|ms| at.plus(Duration::from_millis(ms)));
-            let deliveries = table.route(&emit.event, at, due);
-            Accepted { event: emit.event.clone(), hops, dedup: emit.mark, deliveries }
-        };
-        emits.iter().map(accept).collect()
-    }
-}
-
-/// An emitted event, complete.
-struct Emit {
-    event: Event,
-    mark: Option<DedupEntry>,
-    delay_ms: Option<u64>,
 }
 
 /// A failed attempt, decided.
@@ -398,13 +350,6 @@ impl Failure {
         let mut entry = lease.entry.clone();
         (entry.attempts, entry.starts) = (attempts, 0);
         entry.to_row(&lease.revision.function, status)
-    }
-}
-
-/// CloudEvents extensions for correlation: what the guest set itself stays.
-fn extend(parts: &mut EventParts, name: &str, value: &str) {
-    if parts.extensions.iter().all(|(n, _)| n != name) {
-        parts.extensions.push((name.to_owned(), ExtensionValue::Text(value.to_owned())));
     }
 }
 

@@ -26,6 +26,7 @@ use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
 use crate::replays::Replays;
 use crate::route::RouteTable;
+use crate::schedules::Schedules;
 use crate::shed::Surplus;
 use crate::slab::Slot;
 use crate::waiters::{News, Waiters};
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) dedup: Dedup,
     pub(crate) queue: Queue,
     pub(crate) functions: Functions,
+    pub(crate) schedules: Schedules,
     pub(crate) routes_version: u64,
     pub(crate) waiters: Waiters,
     pub(crate) feed: Feed,
@@ -220,6 +222,9 @@ impl Core {
             let item = FeedItem::Attempted { id, revision, attempt, at };
             inner.feed.push(lease.entry.seq.get(), || item);
         }
+        if let Some(name) = lease.entry.name() {
+            self.follow(&mut inner, function, name);
+        }
         let (more, news) = (inner.queue.has_next(), inner.feed.is_waiting());
         drop(inner);
         if news {
@@ -254,6 +259,7 @@ impl Core {
         let now = self.clock.now();
         inner.queue.release_due(now);
         self.forget_old_letters(&mut inner, now);
+        self.mend_schedules(&mut inner);
         let next = inner.queue.next_due();
         let more = inner.queue.has_next();
         drop(inner);
@@ -317,7 +323,12 @@ impl Inner {
             entry.priority = delivery.priority;
             entry.set_expiry_and_name(delivery.expires, delivery.name.as_deref());
             match &delivery.dead {
-                None => self.take_in(entry, delivery.due.unwrap_or(at), now),
+                None => {
+                    let slot = self.take_in(entry, delivery.due.unwrap_or(at), now);
+                    if let (Some(slot), Some(name)) = (slot, &delivery.name) {
+                        self.schedules.saw(function, name, seq, slot);
+                    }
+                }
                 Some(error) => {
                     let status = RowStatus::Dead { at, error: error.clone() };
                     let row = entry.to_row(&delivery.function, status.clone());

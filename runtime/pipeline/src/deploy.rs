@@ -299,7 +299,7 @@ impl Core {
     ) -> Result<(), ChangeError> {
         let before = inner.functions.get(name).and_then(|f| f.active.as_ref());
         let (Some(before), Some(active)) = (before, active) else { return Ok(()) };
-        let waiting = inner.queue.find(name).map_or(0, |id| inner.queue.function(id).open());
+        let waiting = inner.waiting(name);
         if waiting > 0 && before.manifest.key != active.manifest.key {
             return Err(ChangeError::KeyChange { function: name.clone(), waiting });
         }
@@ -320,10 +320,14 @@ impl Core {
         let record = Record::Define { at, name: name.clone(), definition: recorded, raised };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
+        let since = inner.out_of_order_since(name);
         self.swap(inner, name, definition, loaded);
         self.announce_deployed(inner, name, seq, at);
         inner.admit_all(&record, (seq, location), at);
-        Ok(seq)
+        let runs = inner.functions.get(name).is_some_and(Function::is_runnable);
+        self.plan(inner, name, since.filter(|_| runs));
+        // With it goes what became of its schedules.
+        Ok(triphammer_model::Seq::new(inner.log.next_seq().get() - 1).unwrap_or(seq))
     }
 
     fn swap(

@@ -7,11 +7,17 @@ use crate::core::Inner;
 use crate::debounce;
 use crate::entry::{DeadLetter, Entry};
 use crate::fn_queue::FnQueue;
+use crate::fn_timers::is_timer;
 use crate::gates::Gate;
 use crate::info::{DeliveryInfo, Status, WaitKind, WaitingFor};
 use crate::listing::Found;
 use crate::queue::Ahead;
 use crate::slab::Slot;
+
+/// A delivery's name where it is a timer's.
+pub(crate) fn timer(name: Option<&str>) -> Option<String> {
+    name.filter(|name| is_timer(name)).map(str::to_owned)
+}
 
 /// Why a delivery is where it is: as a sentence, and as what it waits for.
 struct Why {
@@ -53,6 +59,7 @@ impl Inner {
         DeliveryInfo {
             id: row.id.clone(),
             key: row.key.clone(),
+            timer: timer(row.name.as_deref()),
             status: Status::Dead,
             attempts: row.attempts,
             accepted: row.accepted,
@@ -78,6 +85,7 @@ impl Inner {
         DeliveryInfo {
             id: DeliveryId { seq: entry.seq, function: function.name.clone() },
             key: entry.key.clone(),
+            timer: timer(entry.name().map(|name| &**name)),
             status,
             attempts: entry.attempts,
             accepted: entry.accepted,

@@ -25,6 +25,10 @@ const STARTS_MAX: u8 = 3;
 /// How often a full disk is looked at again.
 const DISK_LOOK: Duration = Duration::from_secs(1);
 
+/// While something waits for its time the clock is looked at this often: it may have been set, or the
+/// machine was asleep.
+const CLOCK_LOOK: Duration = Duration::from_secs(60);
+
 /// Leases that a worker runs before it lets the runtime look at what else there is to do.
 const SLICE: u32 = 32;
 
@@ -116,7 +120,7 @@ pub(crate) async fn timers(core: Arc<Core>) {
         let wait = match next {
             _ if blocked => DISK_LOOK,
             // A timer is late by less than a millisecond, and never early.
-            Some(due) => due.since(core.clock.now()).max(Duration::from_millis(1)),
+            Some(due) => due.since(core.clock.now()).clamp(Duration::from_millis(1), CLOCK_LOOK),
             None => Duration::from_secs(3600),
         };
         tokio::select! {

@@ -1,5 +1,7 @@
 //! A delivery as the queue holds it: small, because a million may wait. Knows no lane and no turn.
 
+use std::sync::Arc;
+
 use triphammer_journal::{DeliveryRow, Location, RowStatus};
 use triphammer_model::{
     DeliveryId, Event, FunctionName, Hops, OrderingKey, Priority, Seq, Timestamp,
@@ -37,7 +39,7 @@ struct Rare {
     order: Seq,
     due: Timestamp,
     expires: Option<Timestamp>,
-    name: Option<Box<str>>,
+    name: Option<Arc<str>>,
 }
 
 /// Where the event is: in memory while there is room, else in the log.
@@ -144,8 +146,8 @@ impl Entry {
     }
 
     /// The name under which its function knows it: of a timer, or of what is debounced.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.rare.as_ref().and_then(|rare| rare.name.as_deref())
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.rare.as_ref().and_then(|rare| rare.name.as_ref())
     }
 
     /// It is no longer known by it.
@@ -158,7 +160,7 @@ impl Entry {
     pub(crate) fn set_expiry_and_name(&mut self, expires: Option<Timestamp>, name: Option<&str>) {
         if expires.is_some() || name.is_some() {
             let rare = self.rare();
-            (rare.expires, rare.name) = (expires, name.map(Box::from));
+            (rare.expires, rare.name) = (expires, name.map(Arc::from));
         }
     }
 
@@ -198,7 +200,7 @@ impl Entry {
             starts: self.starts,
             priority: self.priority,
             expires: self.expires(),
-            name: self.name().map(str::to_owned),
+            name: self.name().map(|name| name.to_string()),
             status,
         }
     }

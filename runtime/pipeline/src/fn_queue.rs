@@ -10,6 +10,7 @@ use triphammer_model::{Debounce, FunctionName, Manifest, OrderingKey, Priority, 
 use crate::debounce::Waits;
 use crate::entry::DeadLetter;
 use crate::gates::Gates;
+use crate::fn_timers::Timers;
 use crate::info::Counts;
 use crate::letters::Letters;
 use crate::shares::Ready;
@@ -29,6 +30,7 @@ pub(crate) struct FnQueue {
     pub(crate) rate_limit: Option<Box<Window>>,
     /// Deliveries that others may take the place of.
     pub(crate) waits: Waits,
+    pub(crate) timers: Timers,
     pub(crate) lanes: HashMap<OrderingKey, Lane, RandomState>,
     pub(crate) ready: Ready,
     /// Its place among the functions, see [`crate::shares`].
@@ -109,6 +111,7 @@ impl FnQueue {
             throttle: None,
             rate_limit: None,
             waits: Waits::default(),
+            timers: Timers::default(),
             lanes: HashMap::default(),
             ready: Ready::default(),
             pass: 0,

@@ -32,6 +32,7 @@ impl Core {
             inner.forget(id, *slot);
             inner.tell_given_up(id, why, seq);
         }
+        self.mend_schedules(inner);
         Ok(Some(seq))
     }
 
@@ -60,8 +61,11 @@ impl Inner {
         DeliveryId { seq: entry.seq, function: self.queue.function(entry.function).name.clone() }
     }
 
-    fn forget(&mut self, id: &DeliveryId, slot: Option<Slot>) {
+    pub(crate) fn forget(&mut self, id: &DeliveryId, slot: Option<Slot>) {
         let Some(function) = self.queue.find(&id.function) else { return };
+        if let Some(name) = slot.and_then(|slot| self.queue.entry(slot).name()) {
+            self.schedules.end(function, name, &id.function);
+        }
         match slot {
             Some(slot) if self.queue.status(slot) == Status::Running => {
                 self.queue.finish(slot);
@@ -112,8 +116,12 @@ pub(crate) fn error(why: DropReason) -> ErrorInfo {
         DropReason::Expired => "its time had passed",
         DropReason::Debounced => "a later delivery of the same key took its place",
         DropReason::RateLimited => "the function's rate limit was used up",
-        DropReason::Cancelled => "a timer that its function cancelled, or set again",
-        DropReason::Missed => "a slot of the schedule that passed while the host was down",
+        DropReason::Cancelled => {
+            "a timer that was cancelled or set again, or a firing of a schedule that was changed"
+        }
+        DropReason::Missed => {
+            "a slot of the schedule that passed while the host was down or the function paused"
+        }
     };
     ErrorInfo { code: why.code().into(), message: message.into() }
 }

@@ -8,6 +8,7 @@ use triphammer_journal::{
 use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
 
 use crate::core::Core;
+use crate::describe;
 use crate::error::QueryError;
 use crate::give_up;
 use crate::info::{
@@ -131,6 +132,7 @@ fn new_delivery(seq: Seq, at: Timestamp, delivery: &NewDelivery) -> DeliveryInfo
     DeliveryInfo {
         id: DeliveryId { seq, function: delivery.function.clone() },
         key: delivery.key.clone(),
+        timer: describe::timer(delivery.name.as_deref()),
         status: if dead.is_some() { Status::Dead } else { Status::Ready },
         attempts: 0,
         accepted: at,

@@ -155,6 +155,7 @@ pub struct FunctionInfo {
     pub canary_ended: Option<CanaryEnded>,
     pub revisions: Vec<RevisionInfo>,
     pub counts: Counts,
+    pub schedules: Vec<ScheduleInfo>,
     pub state: StateUsage,
 }
 
@@ -179,6 +180,18 @@ pub struct CanaryEnded {
     pub at: Timestamp,
     /// As a sentence.
     pub reason: String,
+}
+
+/// A schedule of the active revision.
+#[derive(Clone, Debug)]
+pub struct ScheduleInfo {
+    pub name: String,
+    pub cron: String,
+    pub zone: String,
+    /// `skip`, `once` or `all`.
+    pub missed: &'static str,
+    /// The next slot; one that has passed waits for the function to run.
+    pub next: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -318,6 +331,8 @@ pub struct AttemptStory {
 pub struct DeliveryInfo {
     pub id: DeliveryId,
     pub key: Option<OrderingKey>,
+    /// The name of the timer that it is of.
+    pub timer: Option<String>,
     pub status: Status,
     /// Attempts so far, the running one not included.
     pub attempts: u32,

@@ -19,11 +19,14 @@ mod deploy;
 mod describe;
 mod dispatch;
 mod dry_run;
+mod emits;
 mod entry;
 mod error;
 mod feed;
+mod firing;
 mod fitting;
 mod fn_queue;
+mod fn_timers;
 mod gates;
 mod give_up;
 mod history;
@@ -48,12 +51,14 @@ mod replays;
 mod roll_back;
 mod rollout;
 mod route;
+mod schedules;
 mod settle;
 mod shares;
 mod shed;
 #[cfg(test)]
 mod sim;
 mod slab;
+mod timers;
 mod wait;
 mod waiters;
 mod window;
@@ -65,8 +70,9 @@ pub use feed::FeedItem;
 pub use info::{
     AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery,
     DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery,
-    EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo, Selection,
-    Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, WaitKind, Waited, WaitingFor,
+    EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo, ScheduleInfo,
+    Selection, Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, WaitKind, Waited,
+    WaitingFor,
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};

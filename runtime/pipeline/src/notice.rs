@@ -11,6 +11,7 @@ use triphammer_model::{
 };
 
 use crate::core::{Core, Inner};
+use crate::firing;
 use crate::intake::nth;
 
 pub(crate) const DEAD: &str = "triphammer.delivery.dead";
@@ -31,9 +32,10 @@ pub(crate) struct Notice {
     pub(crate) cause: Option<(String, String)>,
 }
 
-/// Whether an event is one that the host makes to tell of something.
+/// Whether an event is one that the host makes to tell of something. One that a schedule makes is
+/// work like any other.
 pub(crate) fn is_notice(ty: &str) -> bool {
-    ty.starts_with("triphammer.")
+    ty.starts_with("triphammer.") && ty != firing::TYPE
 }
 
 /// Tells of a dead letter; nothing for that of a notice, nor past the last hop.

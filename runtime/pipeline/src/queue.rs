@@ -150,14 +150,19 @@ impl Queue {
             self.payload_bytes += len;
         }
         entry.in_lane = false;
-        self.entries.insert(entry)
+        let slot = self.entries.insert(entry);
+        let Self { functions, entries, .. } = self;
+        let entry = &entries[slot];
+        if let Some(name) = entry.name() {
+            let timers = &mut functions[entry.function.0 as usize].timers;
+            timers.insert(&entry.key, name, entry.seq, slot);
+        }
+        slot
     }
 
     /// Takes out a delivery that was placed and has no state yet.
     pub(crate) fn unplace(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.remove(slot)?;
-        self.forget_payload(&entry.payload);
-        Some(entry)
+        self.take_out(slot)
     }
 
     /// Gives a placed delivery its state.
@@ -278,8 +283,7 @@ impl Queue {
                 self.timers.remove(&(due, order, slot));
             }
         }
-        let entry = self.entries.remove(slot)?;
-        self.forget_payload(&entry.payload);
+        let entry = self.take_out(slot)?;
         if state == State::Blocked {
             self.resume_lane(id, entry.key.as_ref());
         } else {
@@ -353,8 +357,7 @@ impl Queue {
     }
 
     fn take_running(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.entries.remove(slot)?;
-        self.forget_payload(&entry.payload);
+        let entry = self.take_out(slot)?;
         self.stop_running(entry.function, slot);
         Some(entry)
     }
@@ -367,9 +370,15 @@ impl Queue {
         }
     }
 
-    fn forget_payload(&mut self, payload: &Payload) {
-        let len = payload.memory.as_ref().map_or(0, |event| event.as_bytes().len() as u64);
-        self.payload_bytes -= len;
+    /// Takes an entry out of memory, its payload and its name with it.
+    fn take_out(&mut self, slot: Slot) -> Option<Entry> {
+        let entry = self.entries.remove(slot)?;
+        let memory = entry.payload.memory.as_ref();
+        self.payload_bytes -= memory.map_or(0, |event| event.as_bytes().len() as u64);
+        if let Some(name) = entry.name() {
+            self.function_mut(entry.function).timers.remove(&entry.key, name, entry.seq);
+        }
+        Some(entry)
     }
 
     /// Gives the function its turn, if it has something that may run.

@@ -63,6 +63,7 @@ impl Recovery {
 
     /// A row of the checkpoint.
     pub(crate) fn row(&mut self, row: &DeliveryRow, payload: PayloadRef) {
+        self.saw(row.accepted);
         let payload = Payload::new(None, payload.location, payload.index);
         self.set(row, payload);
     }

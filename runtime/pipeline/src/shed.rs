@@ -22,19 +22,26 @@ pub(crate) struct Surplus {
 
 impl Inner {
     /// Takes in a delivery that has just been accepted, unless its function has had as many as it
-    /// may have.
-    pub(crate) fn take_in(&mut self, entry: Entry, due: Timestamp, now: Timestamp) {
+    /// may have: then it has no slot.
+    pub(crate) fn take_in(
+        &mut self,
+        entry: Entry,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Option<Slot> {
         // A timer is the function's own, not one of those that come in.
         let debounced = debounce::is_debounced(entry.name());
         let counts = debounced || entry.name().is_none();
         if counts && !self.queue.count_accepted(entry.function, entry.accepted) {
-            return self.surplus.over.push((entry, due));
+            self.surplus.over.push((entry, due));
+            return None;
         }
         let slot = self.queue.insert(entry, due, now);
         if debounced {
             let replaced = self.queue.debounce(slot);
             self.surplus.replaced.extend(replaced);
         }
+        Some(slot)
     }
 }
 

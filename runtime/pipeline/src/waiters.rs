@@ -9,6 +9,7 @@ use triphammer_model::{DeliveryId, FunctionName, Seq};
 
 use crate::info::DeliveryResult;
 use crate::intake::nth;
+use crate::timers;
 
 /// A settlement, and the record that must be on disk before anybody is told.
 #[derive(Clone, Debug)]
@@ -93,7 +94,8 @@ impl Waiters {
         if watches.is_empty() {
             return;
         }
-        let numbered = emitted.iter().enumerate();
+        // A timer is for later: nobody waits for it.
+        let numbered = emitted.iter().enumerate().filter(|(_, accepted)| !timers::is_set(accepted));
         let children: Vec<Child> =
             numbered.map(|(index, accepted)| Child::new(nth(first, index), accepted)).collect();
         for Watch { sender, depth } in watches {

@@ -24,7 +24,17 @@ pub(crate) struct Function {
     #[serde(default)]
     pub(crate) counts: Counts,
     #[serde(default)]
+    pub(crate) schedules: Vec<Schedule>,
+    #[serde(default)]
     pub(crate) state: StateUsage,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Schedule {
+    pub(crate) name: String,
+    pub(crate) cron: String,
+    pub(crate) zone: String,
+    pub(crate) next: Option<String>,
 }
 
 impl Function {
@@ -211,6 +221,7 @@ pub(crate) struct Delivery {
     pub(crate) id: String,
     pub(crate) function: String,
     pub(crate) key: Option<String>,
+    pub(crate) timer: Option<String>,
     pub(crate) status: String,
     #[serde(default)]
     pub(crate) attempts: u32,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{API, show};
-use crate::client::types::{Counts, Function};
+use crate::client::types::{Counts, Function, Schedule};
 use crate::client::{Client, Path};
 use crate::error::Error;
 use crate::output::{Cell, DIM, GOOD, NOTE, Output, Table, bytes, count, one_line, paint, when};
@@ -39,6 +39,9 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         let size = bytes(state.bytes);
         output.line(format_args!("{} entries of state, {size}", count(state.entries)))?;
     }
+    if !function.schedules.is_empty() {
+        output.text(&schedules(&function))?;
+    }
     output.text(&revisions(&function))
 }
 
@@ -61,6 +64,16 @@ fn canaries(function: &Function) -> String {
         text.push_str(&format!("  {name} {id} at {at}: {reason}\n"));
     }
     text
+}
+
+fn schedules(function: &Function) -> String {
+    let mut table = Table::new(["SCHEDULE", "CRON", "ZONE", "NEXT"]);
+    for schedule in &function.schedules {
+        let next = schedule.next.as_deref().map(when).unwrap_or_default();
+        let Schedule { name, cron, zone, .. } = schedule;
+        table.row([name.as_str().into(), cron.as_str().into(), zone.as_str().into(), next.into()]);
+    }
+    table.render()
 }
 
 fn counts(counts: &Counts) -> String {

@@ -12,6 +12,7 @@ mod checker;
 mod facts;
 mod generator;
 mod host;
+mod later;
 mod observed;
 mod operator;
 mod script;

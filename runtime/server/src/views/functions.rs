@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent};
+use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent, Timestamp};
 use triphammer_pipeline::{
-    CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, StateEntry,
+    CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, ScheduleInfo,
+    StateEntry,
 };
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
@@ -23,6 +24,8 @@ pub(crate) struct FunctionView {
     canary_ended: Option<CanaryEndedView>,
     revisions: Vec<RevisionView>,
     counts: CountsView,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    schedules: Vec<ScheduleView>,
     state: StateUsageView,
 }
 
@@ -30,6 +33,22 @@ pub(crate) struct FunctionView {
 struct StateUsageView {
     entries: u64,
     bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ScheduleView {
+    name: String,
+    cron: String,
+    zone: String,
+    missed: &'static str,
+    next: Option<String>,
+}
+
+impl From<ScheduleInfo> for ScheduleView {
+    fn from(info: ScheduleInfo) -> Self {
+        let ScheduleInfo { name, cron, zone, missed, next } = info;
+        Self { name, cron, zone, missed, next: next.map(Timestamp::to_rfc3339) }
+    }
 }
 
 #[derive(Serialize)]
@@ -91,6 +110,7 @@ impl From<FunctionInfo> for FunctionView {
             canary_ended: info.canary_ended.map(Into::into),
             revisions: info.revisions.into_iter().map(Into::into).collect(),
             counts: info.counts.into(),
+            schedules: info.schedules.into_iter().map(Into::into).collect(),
             state: StateUsageView { entries: info.state.entries, bytes: info.state.bytes },
         }
     }

@@ -77,6 +77,8 @@ pub(crate) struct DeliveryView {
     seq: String,
     function: String,
     key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timer: Option<String>,
     status: &'static str,
     attempts: u32,
     accepted: String,
@@ -121,6 +123,7 @@ impl From<DeliveryInfo> for DeliveryView {
             seq: seq(info.id.seq),
             function: info.id.function.to_string(),
             key: info.key.map(key),
+            timer: info.timer,
             status: info.status.as_str(),
             attempts: info.attempts,
             accepted: info.accepted.to_rfc3339(),

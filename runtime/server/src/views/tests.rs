@@ -11,8 +11,8 @@ use triphammer_model::{
 };
 use triphammer_pipeline::{
     AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun,
-    Entrance, EventSummary, FunctionInfo, RevisionInfo, StateEntry, StateUsage, Stats, Status,
-    Story, WaitKind, WaitingFor,
+    Entrance, EventSummary, FunctionInfo, RevisionInfo, ScheduleInfo, StateEntry, StateUsage,
+    Stats, Status, Story, WaitKind, WaitingFor,
 };
 
 use super::*;
@@ -97,6 +97,13 @@ fn a_function() {
             active: true,
         }],
         counts: Counts { ready: 1, committed: 2, ..Counts::default() },
+        schedules: vec![ScheduleInfo {
+            name: "nightly".into(),
+            cron: "0 3 * * *".into(),
+            zone: "UTC".into(),
+            missed: "once",
+            next: Some(AT),
+        }],
         state: StateUsage { entries: 3, bytes: 90 },
     };
     let digest = "ab".repeat(32);
@@ -109,7 +116,8 @@ fn a_function() {
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
         "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT"}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,
-        "dropped":0,"retried":0}},"state":{{"entries":3,"bytes":90}}}}"#
+        "dropped":0,"retried":0}},"schedules":[{{"name":"nightly","cron":"0 3 * * *",
+        "zone":"UTC","missed":"once","next":"$AT"}}],"state":{{"entries":3,"bytes":90}}}}"#
     );
     check(FunctionView::from(info), &expect);
 }
@@ -237,6 +245,7 @@ fn delivery(error: Option<ErrorInfo>) -> DeliveryInfo {
     DeliveryInfo {
         id: DeliveryId { seq: seq_of(42), function: name() },
         key: Some(OrderingKey::new("k").unwrap()),
+        timer: None,
         status: Status::Waiting,
         attempts: 1,
         accepted: AT,
@@ -265,6 +274,13 @@ fn a_delivery() {
         DeliveryView::from(delivery(Some(error()))),
         &format!(r#"{{{DELIVERY},"error":{{"code":"invoke.trap","message":"no"}}}}"#),
     );
+}
+
+#[test]
+fn a_timer() {
+    let timer = DeliveryInfo { timer: Some("reminder".into()), ..delivery(None) };
+    let expect = DELIVERY.replacen(r#""key":"k","#, r#""key":"k","timer":"reminder","#, 1);
+    check(DeliveryView::from(timer), &format!(r#"{{{expect},"error":null}}"#));
 }
 
 #[test]

@@ -86,6 +86,9 @@ pub(super) fn of_delivery(story: &DeliveryStory, brief: bool) -> Tree {
             line.push_str(&paint(DIM, took(last)));
         }
     }
+    if let Some(timer) = &delivery.timer {
+        line.push_str(&paint(DIM, format_args!(" timer {}", one_line(timer))));
+    }
     if let Some(due) = &delivery.due {
         line.push_str(&format!(", due {}", short_time(due)));
     }
