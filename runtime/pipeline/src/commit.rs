@@ -12,10 +12,7 @@ use triphammer_journal::{
     Accepted, AppendError, Body, DeliveryRow, DropReason, Outcome, ReadVersion, Record, RowStatus,
     Settle, Space,
 };
-use triphammer_model::{
-    Effects, ErrorInfo, Event, EventParts, ExtensionValue, Hops, LogLine, NewEvent, Reply, Seq,
-    Timestamp,
-};
+use triphammer_model::{Effects, ErrorInfo, Event, LogLine, Reply, Seq, Timestamp};
 
 use crate::core::{Core, Inner, Lease};
 use crate::entry::{DeadLetter, Entry};
@@ -23,7 +20,6 @@ use crate::feed::FeedItem;
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice;
-use crate::route::RouteTable;
 use crate::settle::{AttemptError, Jitter, Settlement, settle};
 use crate::waiters::News;
 

@@ -113,7 +113,7 @@ impl Inner {
         let until = self.queue.due(slot);
         let at = until.map(|due| due.to_rfc3339()).unwrap_or_default();
         let (kind, reason) = match (entry.tried, entry.attempts) {
-            (false, _) if debounce::is_debounced(entry.name()) => (
+            (false, _) if debounce::is_debounced(entry.name().map(|name| &**name)) => (
                 WaitKind::Time,
                 format!("is debounced until {at}: another of its key takes its place"),
             ),

@@ -9,8 +9,8 @@ use triphammer_model::{Debounce, FunctionName, Manifest, OrderingKey, Priority, 
 
 use crate::debounce::Waits;
 use crate::entry::DeadLetter;
-use crate::gates::Gates;
 use crate::fn_timers::Timers;
+use crate::gates::Gates;
 use crate::info::Counts;
 use crate::letters::Letters;
 use crate::shares::Ready;

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use triphammer_model::{Event, FunctionName, OrderingKey, Seq, Timestamp};
 
-use crate::entry::{Entry, Payload, State};
+use crate::entry::{Entry, State};
 use crate::fn_queue::{FnQueue, Rules};
 use crate::info::Status;
 use crate::shares::stride;

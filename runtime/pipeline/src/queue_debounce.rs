@@ -17,7 +17,7 @@ impl Queue {
             entry.forget_name();
             return None;
         }
-        let first = debounce::first(entry.name(), entry.accepted);
+        let first = debounce::first(entry.name().map(|name| &**name), entry.accepted);
         let (id, key) = (entry.function, entry.key.clone());
         let earlier = self.function_mut(id).waits.insert(key, Wait { slot, first });
         earlier.map(|wait| wait.slot)
@@ -26,7 +26,7 @@ impl Queue {
     /// It waits no longer: nothing takes its place any more.
     pub(super) fn end_debounce(&mut self, slot: Slot) {
         let entry = &mut self.entries[slot];
-        if !debounce::is_debounced(entry.name()) {
+        if !debounce::is_debounced(entry.name().map(|name| &**name)) {
             return;
         }
         entry.forget_name();

@@ -4,7 +4,7 @@
 use triphammer_journal::RowStatus;
 use triphammer_model::{ErrorInfo, Hops, Priority};
 
-use crate::entry::DeadLetter;
+use crate::entry::{DeadLetter, Payload};
 
 use super::*;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use triphammer_journal::RowStatus;
 use triphammer_model::{ErrorInfo, Hops, Priority, Rate};
 
-use crate::entry::DeadLetter;
+use crate::entry::{DeadLetter, Payload};
 use crate::gates::Gate;
 
 use super::*;

@@ -122,7 +122,8 @@ impl Recovery {
             (entry.place(), entry.seq, entry.function)
         });
         let unclean = self.replayed > 0;
-        let is_debounced = |slot: &Slot| debounce::is_debounced(queue.entry(*slot).name());
+        let is_debounced =
+            |slot: &Slot| debounce::is_debounced(queue.entry(*slot).name().map(|name| &**name));
         let mut debounced: Vec<_> =
             slots.iter().filter(|(slot, _)| is_debounced(slot)).copied().collect();
         debounced.sort_unstable_by_key(|(slot, _)| queue.entry(*slot).seq);

@@ -23,14 +23,9 @@ pub(crate) struct Surplus {
 impl Inner {
     /// Takes in a delivery that has just been accepted, unless its function has had as many as it
     /// may have: then it has no slot.
-    pub(crate) fn take_in(
-        &mut self,
-        entry: Entry,
-        due: Timestamp,
-        now: Timestamp,
-    ) -> Option<Slot> {
+    pub(crate) fn take_in(&mut self, entry: Entry, due: Timestamp, now: Timestamp) -> Option<Slot> {
         // A timer is the function's own, not one of those that come in.
-        let debounced = debounce::is_debounced(entry.name());
+        let debounced = debounce::is_debounced(entry.name().map(|name| &**name));
         let counts = debounced || entry.name().is_none();
         if counts && !self.queue.count_accepted(entry.function, entry.accepted) {
             self.surplus.over.push((entry, due));

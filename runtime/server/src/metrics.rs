@@ -215,6 +215,7 @@ mod tests {
             ..Stats::default()
         };
         let function = FunctionInfo {
+            schedules: Vec::new(),
             name: "welcome".parse().unwrap(),
             active: None,
             previous: None,

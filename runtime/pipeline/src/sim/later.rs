@@ -453,7 +453,7 @@ fn a_sleeping_firing_is_in_nobody_s_way() {
 
 #[test]
 fn a_firing_that_an_operator_drops_is_followed_by_the_next() {
-    let mut world = World::new(each_minute("once"));
+    let world = World::new(each_minute("once"));
     let mut inner = world.host.core.lock();
     let (slot, _) = inner.queue.entries().next().unwrap();
     let id = inner.id_of(slot);

@@ -210,7 +210,7 @@ impl From<StateEntry> for StateEntryView {
             name: entry.name,
             value: ValueView::new(&entry.value),
             seq: seq(entry.seq),
-            expires: entry.expires.map(triphammer_model::Timestamp::to_rfc3339),
+            expires: entry.expires.map(Timestamp::to_rfc3339),
         }
     }
 }
