@@ -74,6 +74,7 @@ pub(crate) fn replayed(seq: Seq, event: &Event, to: &To<'_>, at: Timestamp) -> A
     for delivery in &mut deliveries {
         // Each was asked for, now: neither delayed nor debounced again.
         (delivery.priority, delivery.due, delivery.name) = (priority, None, None);
+        delivery.expires = None;
     }
     Accepted { event, hops: Hops(0), dedup: None, deliveries }
 }

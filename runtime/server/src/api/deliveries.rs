@@ -56,7 +56,7 @@ fn counted(count: u64) -> Answer {
 
 /// Either ids, or what the deliveries have in common.
 #[derive(Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawSelection {
     ids: Option<Vec<String>>,
     function: Option<String>,
