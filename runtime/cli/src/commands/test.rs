@@ -162,7 +162,7 @@ mod tests {
         let text = anstream::adapter::strip_str(&shown("f", &run)).to_string();
         assert_eq!(
             text,
-            "f r1 would commit in 0.42 ms, nothing is kept\n  log warn careful\n  state n = 1\n  emit a.b s {\"x\":1} in 1.5 s\n  timer remind in 2 s: due  7\n  timer unpaid cancelled"
+            "f r1 would commit in 0.42 ms, nothing is kept\n  log warn careful\n  state n = 1\n  emit a.b s {\"x\":1} in 1.5 s\n  timer remind in 2.0 s: due  7\n  timer unpaid cancelled"
         );
     }
 
