@@ -1,0 +1,131 @@
+//! Throttles, rate limits and debouncing in the queue.
+
+use super::*;
+
+fn throttled(limit: u32, period_ms: u64) -> Rules {
+    let period = Duration::from_millis(period_ms);
+    Rules { throttle: Some(Rate { limit, period }), ..rules(true, 10) }
+}
+
+#[test]
+fn a_throttled_function_has_no_turn_until_its_window_has_slid() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, throttled(2, 500));
+    let first = f.add(None, 0);
+    (0..4).for_each(|_| _ = f.add(None, 0));
+    assert!(!f.queue.next(Timestamp(1000)).unwrap().closes);
+    assert!(f.queue.next(Timestamp(1200)).unwrap().closes, "somebody must be told of the time");
+    // A retry is a start as well: it waits with the others.
+    f.queue.retry(first, Timestamp(1300), Timestamp(1250));
+    assert!(!f.queue.has_next(), "it is not asked in vain");
+    assert_eq!(f.queue.release_due(Timestamp(1499)), Some(Timestamp(1500)));
+    assert!(!f.queue.has_next());
+    f.queue.release_due(Timestamp(1500));
+    let seq = |queue: &Queue, turn: Turn| queue.entry(turn.slot).seq.get();
+    let turn = f.queue.next(Timestamp(1500)).unwrap();
+    assert_eq!((seq(&f.queue, turn), f.queue.next(Timestamp(1500))), (1, None));
+    f.queue.release_due(Timestamp(1700));
+    let turn = f.queue.next(Timestamp(1700)).unwrap();
+    assert_eq!((seq(&f.queue, turn), f.queue.next(Timestamp(1700))), (3, None));
+}
+
+#[test]
+fn what_expired_at_its_turn_has_not_begun() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, throttled(1, 500));
+    let slot = f.add(None, 0);
+    f.queue.entry_mut(slot).set_expiry_and_name(Some(Timestamp(999)), None);
+    f.add(None, 0);
+    assert!(f.queue.next(NOW).unwrap().expired);
+    f.queue.finish(slot);
+    assert_eq!((f.next(), f.queue.next_due()), (Some(2), Some(Timestamp(1500))));
+}
+
+#[test]
+fn a_throttle_begins_used_up_after_a_restart_and_ends_with_its_rule() {
+    let mut f = Fixture::new(10);
+    let rate = throttled(2, 500).throttle.unwrap();
+    f.queue.configure(f.function, throttled(2, 500));
+    f.queue.use_up_throttle(f.function, rate, NOW);
+    f.add(None, 0);
+    f.add(None, 0);
+    f.queue.configure(f.function, Rules { runnable: false, ..Rules::default() });
+    f.queue.configure(f.function, throttled(2, 500));
+    assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(1500))));
+    f.queue.configure(f.function, rules(true, 10));
+    assert_eq!((f.next(), f.queue.next_due()), (Some(1), None));
+}
+
+#[test]
+fn a_function_takes_in_so_many_in_any_period() {
+    let mut f = Fixture::new(10);
+    let id = f.function;
+    assert!((0..100).all(|_| f.queue.count_accepted(id, NOW)), "without a rule all");
+    let rate = Rate { limit: 2, period: Duration::from_millis(100) };
+    let limited = Rules { rate_limit: Some(rate), ..rules(true, 10) };
+    f.queue.configure(id, limited.clone());
+    let mut taken = |ms| f.queue.count_accepted(id, Timestamp(ms));
+    let first = [taken(1000), taken(1050), taken(1060), taken(1099)];
+    assert_eq!(first, [true, true, false, false]);
+    assert_eq!([taken(1100), taken(1101), taken(1150)], [true, false, true]);
+    // The same rule again, as with another revision, forgets nothing.
+    f.queue.configure(id, limited);
+    assert!(!f.queue.count_accepted(id, Timestamp(1160)));
+    f.queue.configure(id, rules(true, 10));
+    assert!(f.queue.count_accepted(id, Timestamp(1160)));
+}
+
+impl Fixture {
+    /// A debounced delivery, accepted and due then.
+    fn put_off(&mut self, key: Option<&str>, accepted: u64, due: u64) -> (Slot, Option<Slot>) {
+        self.seq += 1;
+        let key = key.map(|k| OrderingKey::new(k).unwrap());
+        let seq = Seq::new(self.seq).unwrap();
+        let accepted = Timestamp(accepted);
+        let payload = Payload::new(None, None, 0);
+        let mut entry = Entry::new((seq, self.function), key, (accepted, Hops(0)), payload);
+        entry.set_expiry_and_name(None, Some("\u{0}debounce"));
+        let slot = self.queue.insert(entry, Timestamp(due), accepted);
+        (slot, self.queue.debounce(slot))
+    }
+}
+
+#[test]
+fn a_debounced_delivery_takes_the_place_of_one_of_its_key_that_still_waits() {
+    let mut f = Fixture::new(10);
+    let (a1, replaced) = f.put_off(Some("a"), 1000, 1100);
+    assert_eq!(replaced, None);
+    assert_eq!(f.put_off(Some("b"), 1010, 1110).1, None);
+    let (a2, replaced) = f.put_off(Some("a"), 1050, 1150);
+    assert_eq!(replaced, Some(a1));
+    f.queue.remove(a1);
+    f.queue.release_due(Timestamp(1149));
+    assert_eq!((f.next(), f.next()), (Some(2), None));
+    f.queue.release_due(Timestamp(1150));
+    // Its time has come, so the next one is another.
+    let (a4, replaced) = f.put_off(Some("a"), 1150, 1250);
+    assert_eq!((replaced, f.next()), (None, Some(3)));
+    // A retry of it waits as well, and its place is its own.
+    f.queue.retry(a2, Timestamp(1300), Timestamp(1160));
+    assert_eq!(f.put_off(Some("a"), 1170, 1270).1, Some(a4));
+    f.queue.remove(a4);
+    assert_eq!(f.queue.function(f.function).waits.len(), 1);
+}
+
+#[test]
+fn a_restart_knows_which_debounced_deliveries_others_took_the_place_of() {
+    let mut f = Fixture::new(10);
+    let none = [
+        f.put_off(None, 1000, 1100).0,
+        f.put_off(None, 1090, 1190).0,
+        f.put_off(None, 1195, 1295).0,
+    ];
+    f.queue.function_mut(f.function).waits.clear();
+    let dues = [1100, 1190, 1295].map(Timestamp);
+    let debounced: Vec<_> = none.into_iter().zip(dues).collect();
+    // The second came while the first waited; the third when the second's time had come.
+    assert_eq!(f.queue.debounce_again(&debounced), [none[0]]);
+    f.queue.remove(none[0]);
+    f.queue.release_due(Timestamp(1200));
+    assert_eq!(f.put_off(None, 1200, 1300).1, Some(none[2]));
+}
