@@ -326,6 +326,8 @@ impl Core {
         inner.admit_all(&record, (seq, location), at);
         let runs = inner.functions.get(name).is_some_and(Function::is_runnable);
         self.plan(inner, name, since.filter(|_| runs));
+        // What its events are too many for is given up with it.
+        self.raise(inner);
         // With it goes what became of its schedules.
         Ok(triphammer_model::Seq::new(inner.log.next_seq().get() - 1).unwrap_or(seq))
     }
