@@ -89,7 +89,7 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 3] = ["filter", "batch", "breaker"];
+const UNSUPPORTED: [&str; 2] = ["filter", "breaker"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -154,6 +154,9 @@ impl Manifest {
     fn check_together(&self) -> Result<(), InvalidManifest> {
         if self.key_concurrency > 1 && self.key.is_none() {
             return Err(invalid("keyConcurrency", "needs a `key`"));
+        }
+        if self.key_concurrency > 1 && self.batch.is_some() {
+            return Err(invalid("keyConcurrency", "must be 1 with `batch`"));
         }
         if self.dead_letter.halts && self.key.is_none() {
             return Err(invalid(
@@ -407,9 +410,8 @@ mod tests {
 
     #[test]
     fn members_not_enforced_are_refused() {
-        for text in [r#"{"on":"a","filter":"x"}"#, r#"{"on":"a","batch":{"max":5}}"#] {
-            assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
-        }
+        let text = r#"{"on":"a","filter":"x"}"#;
+        assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
     }
 
     #[test]

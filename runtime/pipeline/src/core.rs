@@ -13,7 +13,7 @@ use triphammer_journal::{
     Accepted, Appender, Dedup, DeliveryRow, Disk, Durable, Fingerprint, History, Location,
     LogReader, Record, RowStatus, StateStore, Store,
 };
-use triphammer_model::{DeliveryId, FunctionName, Limits, Seq, Timestamp};
+use triphammer_model::{DeliveryId, FunctionName, Hops, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
@@ -120,6 +120,8 @@ pub(crate) struct Lease {
     pub(crate) revision: Arc<Revision>,
     /// A copy of the delivery as it was when it was leased.
     pub(crate) entry: Entry,
+    /// The others of its batch.
+    pub(crate) along: Vec<Along>,
     /// Others that write the same state may run beside it, so what it reads is validated.
     pub(crate) validated: bool,
     /// When the attempt began, whether or not it has to run again after a conflict.
@@ -128,9 +130,32 @@ pub(crate) struct Lease {
     pub(crate) conflicts: u32,
 }
 
+/// A delivery that runs in the attempt of another.
+#[derive(Debug)]
+pub(crate) struct Along {
+    pub(crate) slot: Slot,
+    /// A copy of the delivery as it was when it was leased.
+    pub(crate) entry: Entry,
+}
+
 impl Lease {
     pub(crate) fn id(&self) -> DeliveryId {
-        DeliveryId { seq: self.entry.seq, function: self.revision.function.clone() }
+        self.id_of(&self.entry)
+    }
+
+    /// Of one of its batch.
+    pub(crate) fn id_of(&self, entry: &Entry) -> DeliveryId {
+        DeliveryId { seq: entry.seq, function: self.revision.function.clone() }
+    }
+
+    /// What it is for, the first of its batch first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        std::iter::once(&self.entry).chain(self.along.iter().map(|along| &along.entry))
+    }
+
+    /// The farthest that one of its events has come.
+    pub(crate) fn hops(&self) -> Hops {
+        self.entries().map(|entry| entry.hops).max().unwrap_or(self.entry.hops)
     }
 
     /// Counts from 1.
@@ -203,9 +228,7 @@ impl Core {
             return None;
         }
         let (Turn { slot, closes, .. }, started) = self.next_turn(&mut inner)?;
-        let event = inner.queue.take_payload(slot);
-        let mut entry = inner.queue.entry(slot).clone();
-        entry.payload.memory = event;
+        let entry = inner.lend(slot);
         let function = entry.function;
         let name = inner.queue.function(function).name.clone();
         let function_now = inner.functions.get(&name);
@@ -213,9 +236,11 @@ impl Core {
         let Some(revision) = serving.cloned() else {
             unreachable!("only a function with an active revision is runnable")
         };
+        let along = inner.gather(slot, &revision, started);
         let queue = inner.queue.function(function);
         let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
-        let lease = Lease { slot, function, revision, entry, validated, started, conflicts: 0 };
+        let lease =
+            Lease { slot, function, revision, entry, along, validated, started, conflicts: 0 };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
             let (attempt, at) = (lease.attempt(), started);
@@ -300,6 +325,7 @@ impl Inner {
     /// Before something comes in: what has come due was there before it, so it is first in its
     /// lane. Answers when the timers were to look next.
     pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.queue.seen(now);
         let due_before = self.queue.next_due();
         if due_before.is_some_and(|due| due <= now) {
             self.queue.release_due(now);

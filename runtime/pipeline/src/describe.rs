@@ -112,6 +112,13 @@ impl Inner {
     fn why_waiting(&self, slot: Slot, entry: &Entry) -> Why {
         let until = self.queue.due(slot);
         let at = until.map(|due| due.to_rfc3339()).unwrap_or_default();
+        if let Some((there, of)) = self.queue.forming(slot) {
+            let reason =
+                format!("waits until {at} for others of its batch: {there} of {of} are there");
+            let waiting_for =
+                WaitingFor { until, limit: Some(of), ..WaitingFor::new(WaitKind::Batch) };
+            return Why { reason, waiting_for: Some(waiting_for) };
+        }
         let (kind, reason) = match (entry.tried, entry.attempts) {
             (false, _) if debounce::is_debounced(entry.name().map(|name| &**name)) => (
                 WaitKind::Time,
@@ -175,19 +182,23 @@ impl Inner {
         } else if !function.rules.runnable {
             because(WaitKind::Paused);
             self.why_not_runnable(function)
-        } else if let Some(until) = function.gates.until() {
-            because(WaitKind::Throttle);
+        } else if let Some((until, gate)) = function.gates.closed() {
+            because(match gate {
+                Gate::Throttle => WaitKind::Throttle,
+                Gate::Batch => WaitKind::Batch,
+            });
             waiting_for.until = Some(until);
+            waiting_for.limit = function.rules.batch.map(|b| b.max).filter(|_| gate == Gate::Batch);
             reason_of_gate(function)
         } else if function.exclusive == Some(slot) {
             because(WaitKind::Exclusive);
-            format!("runs alone, after the {} that run", function.counts.running)
+            format!("runs alone, after the {} that run", function.busy)
         } else if let Some(alone) = function.exclusive {
             because(WaitKind::Exclusive);
             let id = self.id_of(alone);
             waiting_for.delivery = Some(id.clone());
             format!("delivery {id} of its function runs alone: what it read kept changing")
-        } else if function.counts.running >= u64::from(concurrency) {
+        } else if function.busy >= concurrency {
             because(WaitKind::Concurrency);
             waiting_for.limit = Some(concurrency);
             format!("its function runs {concurrency} at a time")
@@ -217,6 +228,12 @@ fn reason_of_gate(function: &FnQueue) -> String {
             "its function's throttle, {limit} attempts in {}, is used up until {}",
             duration_text(period),
             until.to_rfc3339()
+        ),
+        (Some((until, Gate::Batch)), _) => format!(
+            "waits until {} for others of its batch: {} of {} are there",
+            until.to_rfc3339(),
+            function.ready.len(),
+            function.rules.batch.map_or(0, |batch| batch.max),
         ),
         _ => "its function is closed for a time".into(),
     }

@@ -388,6 +388,8 @@ pub enum WaitKind {
     Paused,
     /// Its function's `throttle`.
     Throttle,
+    /// Others of its batch.
+    Batch,
     /// Room on the disk.
     Disk,
 }
@@ -404,6 +406,7 @@ impl WaitKind {
             Self::Retry => "retry",
             Self::Paused => "paused",
             Self::Throttle => "throttle",
+            Self::Batch => "batch",
             Self::Disk => "disk",
         }
     }

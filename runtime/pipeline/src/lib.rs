@@ -9,6 +9,7 @@
 //! in memory here is a view of it. Knows nothing of HTTP, and nothing of bytes on disk.
 
 mod admin;
+mod batches;
 mod boot;
 mod canary;
 mod clock;
