@@ -10,6 +10,7 @@
 mod harness;
 
 mod accept;
+mod batches;
 mod canary;
 mod checker;
 mod cli;

@@ -1,8 +1,6 @@
 //! Several deliveries of a function in one attempt: how a lease gets them, and how they part again.
 //! Knows no wasm and no record.
 
-use std::sync::MutexGuard;
-
 use triphammer_model::{Event, Timestamp};
 
 use crate::core::{Along, Core, Inner, Lease};
@@ -43,13 +41,6 @@ impl Inner {
         along.into_iter().map(|slot| Along { slot, entry: self.lend(slot) }).collect()
     }
 
-    /// Whether the queue still has every delivery of a lease.
-    pub(crate) fn holds_all(&self, lease: &Lease) -> bool {
-        let holds = |slot, entry: &Entry| self.queue.holds(slot, lease.function, entry.seq);
-        holds(lease.slot, &lease.entry)
-            && lease.along.iter().all(|along| holds(along.slot, &along.entry))
-    }
-
     /// Puts back what runs along with the first, as far as it is still there.
     pub(crate) fn put_back(&mut self, lease: &Lease, along: Vec<Along>, due: Timestamp) {
         let held = along
@@ -88,18 +79,5 @@ impl Core {
             self.wake(inner, due_before);
         }
         events
-    }
-
-    /// A delivery of the lease was given up while it ran: what the attempt did is thrown away, and
-    /// the others run again.
-    pub(crate) fn abandon(&self, mut inner: MutexGuard<'_, Inner>, mut lease: Lease) {
-        let now = self.clock.now();
-        let due_before = inner.catch_up(now);
-        let along = std::mem::take(&mut lease.along);
-        inner.put_back(&lease, along, now);
-        if inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
-            inner.queue.retry(lease.slot, now, now);
-        }
-        self.wake(inner, due_before);
     }
 }

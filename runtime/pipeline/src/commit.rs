@@ -79,7 +79,12 @@ impl Core {
                     _ if counted => Blame::Delivery,
                     _ => Blame::Batch,
                 };
-                self.fail(lease, attempt, Failure { due, blame, error: error.info() })
+                let mut error = error.info();
+                if !lease.along.is_empty() {
+                    let size = lease.along.len() + 1;
+                    error.message = format!("in a batch of {size}: {}", error.message);
+                }
+                self.fail(lease, attempt, Failure { due, blame, error })
             }
             Settlement::Dead { error } => {
                 let blame = Blame::Delivery;
@@ -124,9 +129,8 @@ impl Core {
             let body = Body::encode(&record);
             self.state.prepare(&attempt.space, &writes, at);
             let mut inner = self.lock();
-            if !inner.holds_all(&lease) {
-                // The function was removed, and its deliveries with it; or a delivery was dropped.
-                self.abandon(inner, lease);
+            if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
+                // The function was removed, and its deliveries with it.
                 return Settled::Yes;
             }
             if !self.state.unchanged(&attempt.space, &attempt.reads, attempt.started) {
@@ -226,8 +230,7 @@ impl Core {
         let mut record = self.record(&lease, &attempt, at, number, outcome);
         let body = Body::encode(&record);
         let mut inner = self.lock();
-        if !inner.holds_all(&lease) {
-            self.abandon(inner, lease);
+        if !inner.queue.holds(lease.slot, lease.function, lease.entry.seq) {
             return Settled::Yes;
         }
         if !self.state.unchanged(&attempt.space, &attempt.reads, attempt.started) {
