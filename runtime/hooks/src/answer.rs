@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use triphammer_model::is_json_media_type;
 
 use crate::error::{InvalidHook, Refused};
 use crate::json::Pointer;
@@ -97,7 +98,12 @@ impl Answer {
             None => String::new(),
             Some(template) => {
                 let rule = "what the answer repeats is missing";
-                let text = template.render(&|place| fields.at(place))?;
+                let json = self.content_type.as_ref().is_some_and(is_json);
+                let value = |place: &Place| {
+                    let found = fields.at(place)?;
+                    Ok(if json { found.map(|text| escape(&text).into()) } else { found })
+                };
+                let text = template.render(&value)?;
                 text.ok_or(Refused::BodyMalformed { rule })?
             }
         };
@@ -110,11 +116,22 @@ impl Answer {
     }
 }
 
+fn is_json(content_type: &HeaderValue) -> bool {
+    content_type.to_str().is_ok_and(is_json_media_type)
+}
+
+/// What stands in a JSON string for this text.
+fn escape(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, Method};
 
     use super::*;
+    use crate::request::Request;
 
     fn answer(toml: &str) -> Result<Answer, InvalidHook> {
         Answer::check(toml::from_str(toml).unwrap())
@@ -134,7 +151,16 @@ mod tests {
         assert_eq!(given, expect.map(|text| text.map(|text| Bytes::from(text.to_owned()))));
     }
 
-    use crate::request::Request;
+    #[test]
+    fn what_is_repeated_in_json_stays_in_its_string() {
+        let toml = r#"
+            status = 200
+            content_type = "application/json"
+            body = '{{"c":"{json:/c}"}}'
+        "#;
+        check(toml, r#"{"c":"a\",\n"}"#, Ok(Some(r#"{"c":"a\",\n"}"#)));
+        check("status=200\nbody='{json:/c}'", r#"{"c":"a\""}"#, Ok(Some("a\"")));
+    }
 
     #[test]
     fn conditions_hold_together() {

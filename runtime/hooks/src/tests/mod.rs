@@ -1,6 +1,7 @@
 //! Hooks from outside: settings in, requests in, outcomes out. One genuine request of each
 //! provider, from which the tests make all others.
 
+mod document;
 mod events;
 mod settings;
 mod tamper;
