@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("model", &[]),
+    ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
     ("sandbox", &["triphammer-model"]),
     ("pipeline", &["triphammer-model", "triphammer-journal", "triphammer-sandbox"]),
@@ -182,10 +183,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 20] = [
-    "canary", "config", "delivery", "deploy", "drop", "event", "function", "host", "http",
+const FAMILIES: [&str; 22] = [
+    "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook", "host", "http",
     "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route", "sandbox",
-    "state", "timer",
+    "sign", "state", "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {
