@@ -1,0 +1,6 @@
+//! Filters.
+
+pub mod sql;
+mod view;
+
+pub use view::{Attribute, PayloadError, View};
