@@ -1,12 +1,15 @@
 //! An event as filters look at it: attributes by name, and its payload read once for all of them.
 //! Knows nothing of filters.
 //!
-//! A view is made for one event on one thread and shown to as many filters as there are.
+//! A view is made for one event and shown to as many filters as there are. What it reads of the
+//! event it keeps.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use triphammer_model::{Event, ExtensionValue};
+
+use crate::cel;
 
 /// The longest name an attribute can have, in bytes.
 pub(crate) const NAME_LEN_MAX: usize = 64;
@@ -18,8 +21,9 @@ const SPECVERSION: &str = "1.0";
 #[derive(Debug)]
 pub struct View<'a> {
     event: &'a Event,
-    extensions: OnceCell<Vec<Extension<'a>>>,
-    payload: OnceCell<Result<Value, PayloadError>>,
+    extensions: OnceLock<Vec<Extension<'a>>>,
+    payload: OnceLock<Result<Value, PayloadError>>,
+    cel_data: OnceLock<Result<cel::Data, PayloadError>>,
 }
 
 /// An attribute's value, by its type.
@@ -56,7 +60,12 @@ impl<'a> View<'a> {
     pub const PAYLOAD_LEN_MAX: usize = 64 << 10;
 
     pub fn new(event: &'a Event) -> Self {
-        Self { event, extensions: OnceCell::new(), payload: OnceCell::new() }
+        Self {
+            event,
+            extensions: OnceLock::new(),
+            payload: OnceLock::new(),
+            cel_data: OnceLock::new(),
+        }
     }
 
     pub fn event(&self) -> &'a Event {
@@ -92,6 +101,12 @@ impl<'a> View<'a> {
     /// The payload as JSON, parsed when it is first asked for.
     pub fn payload(&self) -> Result<&Value, PayloadError> {
         self.payload.get_or_init(|| self.read_payload()).as_ref().map_err(|error| *error)
+    }
+
+    /// The payload as CEL has it, made when it is first asked for.
+    pub(crate) fn cel_data(&self) -> Result<&cel::Data, PayloadError> {
+        let make = || self.payload().map(cel::Data::new);
+        self.cel_data.get_or_init(make).as_ref().map_err(|error| *error)
     }
 
     fn read_payload(&self) -> Result<Value, PayloadError> {
