@@ -2,8 +2,8 @@
 //!
 //! The dialects are those of the CloudEvents Subscriptions API (`exact`, `prefix`, `suffix`, `all`,
 //! `any`, `not`, `sql`) and `cel` for what is in a payload. A filter is read from JSON, checked
-//! once, and asked as often as there are events; it never panics, never takes long, and fails
-//! closed. [`Index`] finds the subscriptions of an event without asking each of them.
+//! once, and asked as often as there are events, each time within a bounded time. [`Index`] finds
+//! the subscriptions of an event without asking each of them.
 //!
 //! Pure: no I/O, no clock, no async. Knows nothing of deliveries, functions or sinks.
 

@@ -54,7 +54,7 @@ const FUNCTIONS: [&str; 29] = [
     "type",
 ];
 
-/// What one step of each loop costs: its body's nodes, and how often it reads the payload.
+/// What one step of each loop costs: its body's nodes, and how often it may read the payload.
 #[derive(Debug, Default)]
 pub(super) struct Loops {
     pub(super) steps: Vec<Step>,
@@ -117,9 +117,10 @@ struct Check {
     /// Loops around, whether this is in their bodies or in what they go through.
     inside: usize,
     nodes: usize,
-    /// How often the payload or the map of attributes is mentioned so far.
+    /// How often the payload, the map of attributes or the variable of a loop further out is
+    /// mentioned so far.
     reads: usize,
-    /// The same and the variables of loops, which are parts of the payload.
+    /// The same and all variables of loops, which are parts of the payload.
     mentions: usize,
     additions: usize,
 }
@@ -151,7 +152,10 @@ impl Check {
     fn variable(&mut self, name: &str) -> Result<(), CompileError> {
         let looped = self.variables.iter().any(|variable| variable == name);
         let read = name == DATA || name == EVENT;
-        self.reads += usize::from(read);
+        // What a loop further out is at may be most of the payload, and here is seen again and
+        // again; what this loop goes through is seen once.
+        let outer = looped && self.variables.last().is_none_or(|innermost| innermost != name);
+        self.reads += usize::from(read || outer);
         self.mentions += usize::from(read || looped);
         if read || looped || name == ACCUMULATOR || view::is_attribute_name(name) {
             return Ok(());

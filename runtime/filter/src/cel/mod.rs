@@ -7,7 +7,8 @@
 //!
 //! The engine is the crate `cel`, which has no budget. So that no expression runs for long:
 //!
-//! - an expression has a length, a depth and a number of nodes ([`check`](mod@check));
+//! - an expression has at most [`EXPRESSION_LEN_MAX`] bytes, [`DEPTH_MAX`] levels, [`NODES_MAX`]
+//!   nodes and eight additions;
 //! - loops are the macros `all`, `exists`, `exists_one` and `filter`, at most two in each other;
 //!   `map`, which could make values of any size, is refused, and so are lists and maps that would
 //!   gather payload inside a loop;
@@ -23,7 +24,6 @@ mod resolver;
 
 use std::sync::{Arc, LazyLock};
 
-use cel::common::types::CelBool;
 use cel::parser::PrattParser;
 use cel::{Context, Env, ExecutionError, IdedExpr, ParseErrors};
 
@@ -40,7 +40,7 @@ pub const DEPTH_MAX: usize = 40;
 /// The most nodes of an expression, those that macros make included.
 pub const NODES_MAX: usize = 600;
 /// What the loops of one evaluation may cost: a node of a body costs one for each step.
-pub const STEPS_MAX: usize = 1_000_000;
+pub const STEPS_MAX: usize = 400_000;
 
 /// Without the optional values, which nothing needs here.
 static ENV: LazyLock<Arc<Env>> =
@@ -115,30 +115,27 @@ impl Expression {
 
     /// Whether the expression is true; none when its value is no boolean.
     pub fn test(&self, view: &View<'_>) -> Result<Option<bool>, CelError> {
-        self.run(view, |value| value.downcast_ref::<CelBool>().map(|value| *value.inner()))
+        Ok(match self.run(view)? {
+            cel::Value::Bool(value) => Some(value),
+            _ => None,
+        })
     }
 
     /// The value as JSON, whatever it is.
     pub fn evaluate(&self, view: &View<'_>) -> Result<serde_json::Value, CelError> {
-        self.run(view, |value| {
-            cel::Value::try_from(value).map_or(serde_json::Value::Null, |value| data::json(&value))
-        })
+        Ok(data::json(&self.run(view)?))
     }
 
-    fn run<T>(
-        &self,
-        view: &View<'_>,
-        read: impl FnOnce(&dyn cel::common::value::Val) -> T,
-    ) -> Result<T, CelError> {
+    fn run(&self, view: &View<'_>) -> Result<cel::Value, CelError> {
         let resolver = Resolver::new(view, &self.loops);
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.set_variable_resolver(&resolver);
-        let result = cel::Value::resolve_val(&self.root, &context);
+        let result = context.resolve(&self.root);
         // Asked apart: an operator may have absorbed the error that ended a loop.
         if resolver.is_exhausted() {
             return Err(CelError::Steps);
         }
-        result.map(|value| read(value.as_ref())).map_err(|error| run_error(error, view))
+        result.map_err(|error| run_error(error, view))
     }
 }
 

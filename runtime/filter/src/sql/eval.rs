@@ -53,7 +53,7 @@ pub(crate) fn evaluate<'e>(root: &'e Expr, view: &'e View<'_>) -> Outcome<'e> {
                 Expr::Attribute(_) => Type::Boolean,
                 _ => root.ty().unwrap_or(Type::Boolean),
             };
-            let value = value.unwrap_or(ty.zero());
+            let value = value.unwrap_or_else(|| ty.zero());
             Outcome { value, error: Some(error) }
         }
     }

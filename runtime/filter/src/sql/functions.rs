@@ -159,7 +159,7 @@ mod tests {
     fn check(given: Given<'_>, expect: &str, fails: bool) {
         let (value, failed) = match given {
             Ok(value) => (value, false),
-            Err(raised) => (raised.value.unwrap_or(Type::String.zero()), true),
+            Err(raised) => (raised.value.unwrap_or_else(|| Type::String.zero()), true),
         };
         assert_eq!((value.cast_text().as_ref(), failed), (expect, fails));
     }

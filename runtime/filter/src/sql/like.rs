@@ -90,7 +90,7 @@ impl Piece {
                     (Some(found), Some(expect)) => found == *expect,
                     (found, _) => found.is_some(),
                 });
-                fits.then(|| chars.as_str())
+                fits.then_some(chars.as_str())
             }
         }
     }

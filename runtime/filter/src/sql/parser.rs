@@ -86,7 +86,7 @@ impl<'s> Parser<'s> {
                 let pattern = self.pattern()?;
                 expr = Expr::Like { text: Box::new(expr), pattern, negated };
             } else if self.take_keyword("IN") {
-                let set = self.list("an element")?;
+                let set = self.nested(|parser| parser.list("an element"))?;
                 expr = Expr::In { item: Box::new(expr), set, negated };
             } else if negated {
                 return Err(self.unexpected("LIKE or IN"));
@@ -108,13 +108,21 @@ impl<'s> Parser<'s> {
     }
 
     fn unary(&mut self) -> Result<Expr, SyntaxError> {
+        self.nested(Self::unary_inside)
+    }
+
+    /// Every way back into an expression leads through here.
+    fn nested<T>(
+        &mut self,
+        inside: impl FnOnce(&mut Self) -> Result<T, SyntaxError>,
+    ) -> Result<T, SyntaxError> {
         if self.depth == DEPTH_MAX {
             return Err(self.too_deep());
         }
         self.depth += 1;
-        let expr = self.unary_inside()?;
+        let result = inside(self)?;
         self.depth -= 1;
-        Ok(expr)
+        Ok(result)
     }
 
     fn unary_inside(&mut self) -> Result<Expr, SyntaxError> {
