@@ -228,43 +228,57 @@ impl Random {
     }
 }
 
+type Subscriptions = BTreeMap<usize, (Vec<TypePattern>, Option<Arc<Filter>>)>;
+
+/// Adds, replaces and removes a subscription, in the index and in the plain list.
+fn change(random: &mut Random, index: &mut Index<usize>, all: &mut Subscriptions) {
+    let number = random.below(100);
+    if random.below(4) == 0 {
+        assert_eq!(index.remove(&number), all.remove(&number).is_some());
+        return;
+    }
+    let texts: Vec<_> = (0..random.below(4)).map(|_| random.pattern()).collect();
+    let patterns = patterns(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let filter = (random.below(4) > 0).then(|| filter(&random.filter(2))).flatten();
+    let replaced = index.insert(number, &patterns, filter.clone());
+    assert_eq!(replaced, all.insert(number, (patterns, filter)).is_some());
+}
+
+/// What asking every subscription finds.
+fn scan(all: &Subscriptions, view: &View<'_>) -> Vec<usize> {
+    let wants = |(patterns, filter): &(Vec<TypePattern>, Option<Arc<Filter>>)| {
+        patterns.iter().any(|pattern| pattern.matches(view.event().ty()))
+            && filter.as_ref().is_none_or(|filter| filter.matches_view(view).passed)
+    };
+    all.iter().filter(|(_, entry)| wants(entry)).map(|(number, _)| *number).collect()
+}
+
 #[test]
 fn the_index_finds_what_asking_all_finds() {
     let mut random = Random(1);
     let mut passed = 0;
     for _ in 0..60 {
-        let mut index = Index::new();
-        let mut all: BTreeMap<usize, (Vec<TypePattern>, Option<Arc<Filter>>)> = BTreeMap::new();
-        for _ in 0..150 {
-            let number = random.below(100);
-            if random.below(4) == 0 {
-                assert_eq!(index.remove(&number), all.remove(&number).is_some());
-                continue;
-            }
-            let texts: Vec<_> = (0..random.below(4)).map(|_| random.pattern()).collect();
-            let texts: Vec<_> = texts.iter().map(String::as_str).collect();
-            let patterns = patterns(&texts);
-            let filter = (random.below(4) > 0).then(|| filter(&random.filter(2))).flatten();
-            index.insert(number, &patterns, filter.clone());
-            all.insert(number, (patterns, filter));
-        }
+        let (mut index, mut all) = (Index::new(), Subscriptions::new());
+        (0..150).for_each(|_| change(&mut random, &mut index, &mut all));
         for _ in 0..100 {
             let event = random.event();
             let view = View::new(&event);
             let mut found = Vec::new();
             index.matching(&view, &mut found);
-            let wants = |(patterns, filter): &(Vec<TypePattern>, Option<Arc<Filter>>)| {
-                patterns.iter().any(|pattern| pattern.matches(event.ty()))
-                    && filter.as_ref().is_none_or(|filter| filter.matches_view(&view).passed)
-            };
-            let expect: Vec<_> = all.iter().filter(|(_, s)| wants(s)).map(|(n, _)| *n).collect();
+            let expect = scan(&all, &view);
             passed += expect.len();
             assert_eq!(found, expect, "{:?}", event.to_parts());
         }
-        for number in all.keys() {
-            index.remove(number);
-        }
+        all.keys().for_each(|number| assert!(index.remove(number)));
         assert_eq!(index.trie.len(), 1, "nothing is left behind");
     }
     assert!(passed > 1000, "the test is of something: {passed}");
+}
+
+#[test]
+fn filters_and_indexes_go_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Index<u64>>();
+    shared::<Filter>();
+    shared::<View<'_>>();
 }
