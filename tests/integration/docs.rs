@@ -66,8 +66,14 @@ fn no_block_goes_unchecked() {
 fn read_settings(block: &Block) {
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("triphammer.toml");
-    fs::write(&file, &block.text).unwrap();
-    let started = Setup::new().config(file).try_start();
+    // Secrets are elsewhere, as they should be.
+    let secret = scratch.path().join("secret");
+    fs::write(&secret, "a secret").unwrap();
+    let text = block.text.replace("/run/secrets/stripe-old", secret.to_str().unwrap());
+    fs::write(&file, text).unwrap();
+    let setup = Setup::new().config(file).env("GITHUB_WEBHOOK_SECRET", "a secret");
+    let setup = setup.env("STRIPE_SECRET_NEW", "a secret").env("ACME_SECRET", "00ff00ff");
+    let started = setup.try_start();
     assert!(started.is_ok(), "{}: {started:?}", block.place());
 }
 

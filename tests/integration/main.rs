@@ -21,6 +21,7 @@ mod docs;
 mod feed;
 mod flow;
 mod guest_calls;
+mod hooks;
 mod hot_swap;
 mod hygiene;
 mod ledger;

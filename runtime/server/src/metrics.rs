@@ -5,11 +5,17 @@ use std::fmt::Write;
 
 use triphammer_pipeline::{Counts, FunctionInfo, StateUsage, Stats};
 
+use crate::hooks::HookInfo;
 use crate::process::Usage;
 
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInfo]) -> String {
+pub(crate) fn text(
+    stats: &Stats,
+    usage: Option<Usage>,
+    functions: &[FunctionInfo],
+    hooks: &[HookInfo<'_>],
+) -> String {
     let mut out = String::with_capacity(4096 + functions.len() * 512);
     host(&mut out, stats);
     journal(&mut out, stats);
@@ -35,7 +41,20 @@ pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInf
         sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
     }
     canaries(&mut out, functions);
+    webhooks(&mut out, hooks);
     out
+}
+
+fn webhooks(out: &mut String, hooks: &[HookInfo<'_>]) {
+    let name = "triphammer_hook_requests_total";
+    family(out, name, "Requests to the webhooks.", "counter");
+    for hook in hooks {
+        let outcomes =
+            [("accepted", hook.accepted), ("answered", hook.answered), ("refused", hook.refused)];
+        for (outcome, value) in outcomes {
+            sample(out, name, &[("hook", hook.name), ("outcome", outcome)], value);
+        }
+    }
 }
 
 fn canaries(out: &mut String, functions: &[FunctionInfo]) {
@@ -234,7 +253,8 @@ mod tests {
             state: StateUsage { entries: 3, bytes: 90 },
         };
         let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
-        let found = text(&stats, Some(usage), &[function]);
+        let hook = HookInfo { name: "github", accepted: 3, answered: 2, refused: 1 };
+        let found = text(&stats, Some(usage), &[function], &[hook]);
         let expect = include_str!("metrics.golden");
         assert_eq!(found, expect, "\n{found}");
     }
