@@ -19,6 +19,7 @@ mod data_directory;
 mod deploy;
 mod docs;
 mod feed;
+mod filters;
 mod flow;
 mod guest_calls;
 mod hooks;

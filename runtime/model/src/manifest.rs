@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ids::FunctionName;
 use crate::limits::Limits;
 use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
-use crate::manifest_read::{Members, read_key, read_memory, read_patterns};
+use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
 use crate::text::{bytes_text, duration_text};
@@ -20,6 +20,9 @@ pub struct Manifest {
     /// The name to deploy under when the deploy gives none.
     pub name: Option<FunctionName>,
     pub on: Vec<TypePattern>,
+    /// Which of them, as it is written: an expression, a dialect, or a list of filters that all must
+    /// pass. What it says is checked where filters are known.
+    pub filter: Option<Value>,
     pub key: Option<KeySource>,
     pub retry: RetryPolicy,
     pub dead_letter: DeadLetterPolicy,
@@ -70,9 +73,10 @@ pub struct InvalidManifest {
 }
 
 /// Known and enforced.
-const MEMBERS: [&str; 16] = [
+const MEMBERS: [&str; 17] = [
     "name",
     "on",
+    "filter",
     "key",
     "retry",
     "deadLetter",
@@ -89,7 +93,7 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 2] = ["filter", "breaker"];
+const UNSUPPORTED: [&str; 1] = ["breaker"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -127,6 +131,7 @@ impl Manifest {
                 })
                 .transpose()?,
             on: read_patterns(members.get("on"))?,
+            filter: read_filter(members.get("filter"))?,
             key: members.text("key")?.map(read_key).transpose()?,
             retry: members.object("retry", RetryPolicy::read)?.unwrap_or_default(),
             dead_letter: members.object("deadLetter", DeadLetterPolicy::read)?.unwrap_or_default(),
@@ -189,6 +194,7 @@ impl Manifest {
             }
         };
         set("name", self.name.as_ref().map(|name| name.as_str().into()));
+        set("filter", self.filter.clone());
         set("key", self.key.as_ref().map(|key| key.to_text().into()));
         set("deadLetter", self.dead_letter.to_json());
         set("keyConcurrency", (self.key_concurrency > 1).then(|| self.key_concurrency.into()));
@@ -410,7 +416,7 @@ mod tests {
 
     #[test]
     fn members_not_enforced_are_refused() {
-        let text = r#"{"on":"a","filter":"x"}"#;
+        let text = r#"{"on":"a","breaker":{"failures":3}}"#;
         assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
     }
 

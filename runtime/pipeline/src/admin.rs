@@ -1,6 +1,8 @@
 //! What operators ask of deliveries and change in them: listings, redrive, drop, removal. Knows no
 //! HTTP.
 
+use std::sync::atomic::Ordering;
+
 use triphammer_journal::{
     Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus, StateUsage,
 };
@@ -178,6 +180,7 @@ impl Inner {
             counts: counts.unwrap_or_default(),
             schedules: schedules.unwrap_or_default(),
             state: StateUsage::default(),
+            filter_errors: function.filter_errors.load(Ordering::Relaxed),
         }
     }
 

@@ -157,6 +157,8 @@ pub struct FunctionInfo {
     pub counts: Counts,
     pub schedules: Vec<ScheduleInfo>,
     pub state: StateUsage,
+    /// How often its filter has failed on an event, since the host started.
+    pub filter_errors: u64,
 }
 
 /// A revision that gets a part of a function's work beside the active one.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use triphammer_journal::{CanaryEnd, Definition, RevisionDef};
 use triphammer_model::{
@@ -39,12 +40,21 @@ pub(crate) struct Function {
     pub(crate) broken: Option<String>,
     /// Since when every attempt has failed by a fault of the host's own.
     pub(crate) host_faults_since: Option<Timestamp>,
+    /// How often its filter has failed on an event, since the host started.
+    pub(crate) filter_errors: Arc<AtomicU64>,
 }
 
 impl Function {
     /// With nothing loaded.
     pub(crate) fn new(definition: Definition) -> Self {
-        Self { definition, active: None, canary: None, broken: None, host_faults_since: None }
+        Self {
+            definition,
+            active: None,
+            canary: None,
+            broken: None,
+            host_faults_since: None,
+            filter_errors: Arc::default(),
+        }
     }
 
     /// A function under another definition: what serves before and after stays loaded, and `loaded`
@@ -62,6 +72,9 @@ impl Function {
             known.find(|revision| revision.id == id).cloned()
         };
         let mut function = Self::new(definition);
+        if let Some(before) = before {
+            function.filter_errors = Arc::clone(&before.filter_errors);
+        }
         function.active = function.definition.active.and_then(find);
         function.canary = function
             .definition
@@ -147,7 +160,7 @@ pub(crate) fn routes(functions: &Functions, version: u64, limits: &Limits) -> Ro
     for (name, function) in functions {
         let Some(manifest) = active_manifest(&function.definition, limits) else { continue };
         if let Ok(manifest) = manifest {
-            table.add(name, &manifest);
+            table.add(name, &manifest, &function.filter_errors);
         }
     }
     table

@@ -40,6 +40,11 @@ pub(crate) fn text(
     for info in functions {
         sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
     }
+    let name = "triphammer_filter_errors_total";
+    family(&mut out, name, "Events on which the function's filter failed.", "counter");
+    for info in functions {
+        sample(&mut out, name, &[("function", info.name.as_str())], info.filter_errors);
+    }
     canaries(&mut out, functions);
     webhooks(&mut out, hooks);
     out
@@ -235,6 +240,7 @@ mod tests {
         };
         let function = FunctionInfo {
             schedules: Vec::new(),
+            filter_errors: 5,
             name: "welcome".parse().unwrap(),
             active: None,
             previous: None,

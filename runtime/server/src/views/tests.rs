@@ -70,6 +70,7 @@ const SUMMARY: &str =
 #[test]
 fn a_function() {
     let info = FunctionInfo {
+        filter_errors: 0,
         name: name(),
         active: Some(revision_3()),
         previous: None,
