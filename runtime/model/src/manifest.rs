@@ -89,7 +89,7 @@ const MEMBERS: [&str; 16] = [
     "schedule",
 ];
 /// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 3] = ["filter", "batch", "breaker"];
+const UNSUPPORTED: [&str; 2] = ["filter", "batch"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -359,6 +359,12 @@ mod tests {
         refused(r#"{"on": "a", "throttle": {"limit": 5}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "period": "1ms"}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "per": "1s"}}"#, "throttle.per");
+        refused(r#"{"on": "a", "breaker": 5}"#, "breaker");
+        refused(r#"{"on": "a", "breaker": {"probe": "1s"}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 0}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 10001}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "99ms"}}"#, "breaker.probe");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "2d"}}"#, "breaker.probe");
         refused("[]", "");
     }
 
