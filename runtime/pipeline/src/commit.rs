@@ -14,6 +14,7 @@ use triphammer_journal::{
 };
 use triphammer_model::{Effects, ErrorInfo, Event, LogLine, Reply, Seq, Timestamp};
 
+use crate::breaker::Ended;
 use crate::core::{Core, Inner, Lease};
 use crate::entry::{DeadLetter, Entry};
 use crate::feed::FeedItem;
@@ -169,10 +170,12 @@ impl Core {
         inner.queue.finish(lease.slot);
         inner.queue.function_mut(lease.function).counts.committed += 1;
         inner.totals.committed += 1;
-        let mut verdict = None;
+        let (mut verdict, mut step) = (None, None);
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
             verdict = function.count(&lease.revision, attempt.started, false);
+            let ended = Ended { started: attempt.started, at: now, error: None };
+            step = function.count_for_breaker(lease.revision.id, ended);
         }
         let (offset, emitted) = record.events();
         inner.waiters.follow(&settle.id, nth(seq, offset as usize), emitted);
@@ -192,6 +195,7 @@ impl Core {
         if let Some(verdict) = verdict {
             self.roll_back_in(inner, &lease.revision.function, &verdict);
         }
+        self.step_breaker(inner, lease, attempt, step);
     }
 
     fn fail(&self, lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
@@ -228,7 +232,7 @@ impl Core {
             }
         }
         if failure.counted {
-            self.count_failure(&mut inner, &lease.revision, attempt.started);
+            self.count_failed(&mut inner, &lease, &attempt, (&failure.error, at));
         }
         self.raise(&mut inner);
         self.wake(inner, due_before);

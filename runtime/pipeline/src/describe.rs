@@ -1,6 +1,6 @@
 //! What a delivery is said to be, and why it is where it is. Changes nothing.
 
-use triphammer_journal::RowStatus;
+use triphammer_journal::{OpenBreaker, RowStatus};
 use triphammer_model::{DeliveryId, OrderingKey, Rate, Timestamp, duration_text};
 
 use crate::core::Inner;
@@ -175,10 +175,21 @@ impl Inner {
         } else if !function.rules.runnable {
             because(WaitKind::Paused);
             self.why_not_runnable(function)
-        } else if let Some(until) = function.gates.until() {
-            because(WaitKind::Throttle);
+        } else if let Some((until, gate)) = function.gates.closed() {
             waiting_for.until = Some(until);
-            reason_of_gate(function)
+            match gate {
+                Gate::Throttle => {
+                    waiting_for.kind = WaitKind::Throttle;
+                    reason_of_throttle(function, until)
+                }
+                Gate::Breaker => {
+                    waiting_for.kind = WaitKind::Breaker;
+                    self.reason_of_breaker(function, until)
+                }
+            }
+        } else if function.rules.probe.is_some() && function.counts.running > 0 {
+            because(WaitKind::Breaker);
+            "its function's circuit breaker is half-open: one delivery runs at a time".into()
         } else if function.exclusive == Some(slot) {
             because(WaitKind::Exclusive);
             format!("runs alone, after the {} that run", function.counts.running)
@@ -201,6 +212,20 @@ impl Inner {
         Why { reason, waiting_for: Some(waiting_for) }
     }
 
+    fn reason_of_breaker(&self, function: &FnQueue, until: Timestamp) -> String {
+        let until = until.to_rfc3339();
+        let open = self.functions.get(&function.name).and_then(|f| f.definition.breaker.as_ref());
+        let after = open.map(|OpenBreaker { failures, error, .. }| {
+            let failures = if *failures == 1 {
+                "1 failure".into()
+            } else {
+                format!("{failures} failures in a row")
+            };
+            format!(", after {failures}: {}", error.code)
+        });
+        format!("its function's circuit breaker is open until {until}{}", after.unwrap_or_default())
+    }
+
     fn why_not_runnable(&self, function: &FnQueue) -> String {
         match self.functions.get(&function.name).and_then(|f| f.paused()) {
             Some((_, why)) => format!("its function is paused: {why}"),
@@ -209,15 +234,15 @@ impl Inner {
     }
 }
 
-/// Which of the function's gates holds its deliveries back, and until when.
-fn reason_of_gate(function: &FnQueue) -> String {
-    let rate = function.throttle.as_ref().map(|window| window.rate());
-    match (function.gates.closed(), rate) {
-        (Some((until, Gate::Throttle)), Some(Rate { limit, period })) => format!(
-            "its function's throttle, {limit} attempts in {}, is used up until {}",
-            duration_text(period),
-            until.to_rfc3339()
-        ),
-        _ => "its function is closed for a time".into(),
+fn reason_of_throttle(function: &FnQueue, until: Timestamp) -> String {
+    let until = until.to_rfc3339();
+    match function.throttle.as_ref().map(|window| window.rate()) {
+        Some(Rate { limit, period }) => {
+            let period = duration_text(period);
+            format!(
+                "its function's throttle, {limit} attempts in {period}, is used up until {until}"
+            )
+        }
+        None => format!("its function's throttle is used up until {until}"),
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Rules {
     pub(crate) throttle: Option<Rate>,
     pub(crate) rate_limit: Option<Rate>,
     pub(crate) debounce: Option<Debounce>,
+    /// Its breaker is open: nothing runs until then, and after that one at a time.
+    pub(crate) probe: Option<Timestamp>,
 }
 
 /// Deliveries with the same key.
@@ -80,7 +82,13 @@ impl Rules {
             throttle: manifest.throttle,
             rate_limit: manifest.rate_limit,
             debounce: manifest.debounce,
+            probe: None,
         }
+    }
+
+    /// Attempts that may run at the same time.
+    pub(crate) fn at_a_time(&self) -> u64 {
+        if self.probe.is_some() { 1 } else { self.concurrency.into() }
     }
 }
 
@@ -96,6 +104,7 @@ impl Default for Rules {
             throttle: None,
             rate_limit: None,
             debounce: None,
+            probe: None,
         }
     }
 }
@@ -124,7 +133,7 @@ impl FnQueue {
         let room = if self.exclusive.is_some() {
             self.counts.running == 0
         } else {
-            !self.ready.is_empty() && self.counts.running < u64::from(self.rules.concurrency)
+            !self.ready.is_empty() && self.counts.running < self.rules.at_a_time()
         };
         self.rules.runnable && self.gates.until().is_none() && room
     }

@@ -114,7 +114,9 @@ impl History {
 
     fn configure(&mut self) {
         let (id, halts) = (self.function(), self.below(2) == 0);
+        let probe = (self.below(4) == 0).then(|| self.time());
         let rules = Rules {
+            probe,
             runnable: self.below(4) > 0,
             concurrency: 1 + self.below(5) as u32,
             key_concurrency: if halts { 1 } else { 1 + self.below(2) as u32 },

@@ -10,6 +10,7 @@ use triphammer_model::{
 };
 use triphammer_sandbox::Module;
 
+use crate::breaker::Streak;
 use crate::canary::RunningCanary;
 use crate::fn_queue::Rules;
 use crate::info::{CanaryEnded, CanaryInfo, RevisionInfo};
@@ -39,20 +40,30 @@ pub(crate) struct Function {
     pub(crate) broken: Option<String>,
     /// Since when every attempt has failed by a fault of the host's own.
     pub(crate) host_faults_since: Option<Timestamp>,
+    /// Its failures in a row, while its breaker is closed.
+    pub(crate) streak: Streak,
 }
 
 impl Function {
     /// With nothing loaded.
     pub(crate) fn new(definition: Definition) -> Self {
-        Self { definition, active: None, canary: None, broken: None, host_faults_since: None }
+        Self {
+            definition,
+            active: None,
+            canary: None,
+            broken: None,
+            host_faults_since: None,
+            streak: Streak::default(),
+        }
     }
 
-    /// A function under another definition: what serves before and after stays loaded, and `loaded`
-    /// is what the definition brings in.
+    /// A function under another definition since `at`: what serves before and after stays loaded, and
+    /// `loaded` is what the definition brings in.
     pub(crate) fn after(
         before: Option<&Self>,
         definition: Definition,
         loaded: Option<Arc<Revision>>,
+        at: Timestamp,
     ) -> Self {
         let active = before.and_then(|before| before.active.as_ref());
         let canary = before.and_then(|before| before.canary.as_ref());
@@ -62,6 +73,9 @@ impl Function {
             known.find(|revision| revision.id == id).cloned()
         };
         let mut function = Self::new(definition);
+        let going_on =
+            |before: &Self| before.streak.after(&before.definition, &function.definition, at);
+        function.streak = before.map(going_on).unwrap_or_default();
         function.active = function.definition.active.and_then(find);
         function.canary = function
             .definition
@@ -94,7 +108,8 @@ impl Function {
 
     pub(crate) fn rules(&self) -> Rules {
         let manifest = self.active.as_ref().map(|revision| &revision.manifest);
-        Rules::of(manifest, self.is_runnable())
+        let probe = self.definition.breaker.as_ref().map(|open| open.probe);
+        Rules { probe, ..Rules::of(manifest, self.is_runnable()) }
     }
 
     /// Since when and why it is paused, by an operator or because it could not be loaded.
