@@ -121,8 +121,10 @@ impl Core {
         let Some(function) = inner.functions.get(name) else { return };
         let definition = &function.definition;
         let probes = definition.active == Some(lease.revision.id);
-        // It may have been closed since the lease; and a canary's attempt decides nothing.
-        let Some(open) = definition.breaker.clone().filter(|_| probes) else { return };
+        // A canary's attempt decides nothing; and it may have been closed since the lease, and even
+        // be open again.
+        let open = definition.breaker.clone().filter(|open| probes && lease.started >= open.probe);
+        let Some(open) = open else { return };
         let cause = Some((lease.id(), event, lease.entry.hops));
         let (revision, reason) = (definition.active, "a delivery is tried");
         let told = Told { ty: PROBING, function: name, revision, open: &open, reason, cause };

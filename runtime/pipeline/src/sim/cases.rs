@@ -28,6 +28,7 @@ fn spec() -> FunctionSpec {
         keep: None,
         age: None,
         priority: 5,
+        breaker: None,
     }
 }
 
