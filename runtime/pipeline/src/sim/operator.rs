@@ -141,7 +141,7 @@ impl World {
     }
 
     /// A pause, a resume, or a rollback.
-    fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
+    pub(super) fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
         let mut definition = self.definition(name);
         let pause = Pause { at: self.clock.now(), reason: "paused by an operator".into() };
         match step {
