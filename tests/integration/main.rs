@@ -10,6 +10,7 @@
 mod harness;
 
 mod accept;
+mod breaker;
 mod canary;
 mod checker;
 mod cli;
