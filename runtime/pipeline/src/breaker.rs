@@ -9,12 +9,15 @@
 use triphammer_journal::{Definition, OpenBreaker};
 use triphammer_model::{Breaker, ErrorInfo, Timestamp};
 
-/// Failures in a row while the breaker is closed.
+/// What is counted since the breaker was opened or closed the last time.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Streak {
+    /// In a row, while it is closed.
     pub(crate) failures: u32,
     /// What began earlier says nothing of how things are now.
     since: Timestamp,
+    /// A probe has begun. Where the host can't run it there are more, as fast as they fail.
+    probes: bool,
 }
 
 /// An attempt that was committed, or that has failed by its own fault. Those that failed by the
@@ -72,7 +75,13 @@ impl Streak {
     /// Under another definition: goes on counting where nothing has changed that counts.
     pub(crate) fn after(self, before: &Definition, definition: &Definition, at: Timestamp) -> Self {
         let same = (before.active, &before.breaker) == (definition.active, &definition.breaker);
-        if same { self } else { Self { failures: 0, since: at } }
+        if same { self } else { Self { since: at, ..Self::default() } }
+    }
+
+    /// An attempt on the active revision begins. True for the first probe of a breaker that is open.
+    pub(crate) fn begin(&mut self, open: Option<&OpenBreaker>, started: Timestamp) -> bool {
+        let probes = open.is_some_and(|open| started >= open.probe);
+        probes && !std::mem::replace(&mut self.probes, probes)
     }
 
     /// Counts an attempt on the active revision, whose manifest has `rule`.
@@ -226,6 +235,19 @@ mod tests {
     }
 
     #[test]
+    fn the_first_probe_is_one_each_time_that_it_opens() {
+        let mut f = Fixture::default();
+        let begin = |f: &mut Fixture, started| {
+            f.streak.begin(f.definition.breaker.as_ref(), Timestamp(started))
+        };
+        assert!(!begin(&mut f, 1), "it is closed");
+        (0..3).for_each(|_| _ = f.end(1, 7, Some("a")));
+        assert_eq!([6, 507, 507, 508].map(|at| begin(&mut f, at)), [false, true, false, false]);
+        f.end(508, 600, Some("a"));
+        assert_eq!([508, 1100, 1101].map(|at| begin(&mut f, at)), [false, true, false]);
+    }
+
+    #[test]
     fn without_a_rule_nothing_is_counted() {
         let mut streak = Streak::default();
         let error = ErrorInfo { code: "a".into(), message: String::new() };
@@ -241,7 +263,7 @@ mod tests {
         f.define(Definition { revision_last: 9, ..Definition::default() }, 3);
         assert_eq!(f.streak.failures, 2);
         f.define(Definition { active: RevisionId::new(2), ..Definition::default() }, 4);
-        assert_eq!(f.streak, Streak { failures: 0, since: Timestamp(4) });
+        assert_eq!(f.streak, Streak { since: Timestamp(4), ..Streak::default() });
     }
 
     #[test]
@@ -274,7 +296,7 @@ mod tests {
         };
         assert_eq!(state(506), ("open", 3, Some(Timestamp(507))));
         assert_eq!(state(507), ("half-open", 3, Some(Timestamp(507))));
-        let closed = Streak { failures: 2, since: Timestamp(0) }.info(None, Timestamp(1));
+        let closed = Streak { failures: 2, ..Streak::default() }.info(None, Timestamp(1));
         assert_eq!((closed.state, closed.failures, closed.until), (BreakerState::Closed, 2, None));
     }
 }

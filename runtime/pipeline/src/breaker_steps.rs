@@ -114,17 +114,20 @@ impl Core {
         }
     }
 
-    /// A delivery that may be the probe of its function's breaker begins.
+    /// A delivery that may be the probe of its function's breaker begins. The first is told.
     pub(crate) fn begin_probe(&self, lease: &Lease, event: &Event) {
         let mut inner = self.lock();
         let name = &lease.revision.function;
-        let Some(function) = inner.functions.get(name) else { return };
+        let Some(function) = inner.functions.get_mut(name) else { return };
         let definition = &function.definition;
-        let probes = definition.active == Some(lease.revision.id);
-        // A canary's attempt decides nothing; and it may have been closed since the lease, and even
-        // be open again.
-        let open = definition.breaker.clone().filter(|open| probes && lease.started >= open.probe);
-        let Some(open) = open else { return };
+        // It may have been closed since the lease, and even be open again.
+        let Some(open) = definition.breaker.clone() else { return };
+        // A canary's attempt decides nothing.
+        let active = definition.active == Some(lease.revision.id);
+        if !active || !function.streak.begin(Some(&open), lease.started) {
+            return;
+        }
+        let definition = &function.definition;
         let cause = Some((lease.id(), event, lease.entry.hops));
         let (revision, reason) = (definition.active, "a delivery is tried");
         let told = Told { ty: PROBING, function: name, revision, open: &open, reason, cause };

@@ -96,7 +96,7 @@ fn host(out: &mut String, stats: &Stats) {
         ),
         (
             "triphammer_breakers_probed_total",
-            "Deliveries tried as probes of a circuit breaker.",
+            "Circuit breakers probed, once each time that one was open.",
             stats.breakers.probed,
         ),
         (

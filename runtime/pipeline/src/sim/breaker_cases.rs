@@ -121,7 +121,7 @@ fn one_probes_at_a_time_and_faults_of_the_host_decide_nothing() {
     world.end_with(run, End::HostFault).unwrap();
     assert_eq!(world.shows(), (HalfOpen, 3, Some(0)));
     world.ran(End::Reject);
-    assert_eq!((world.shows(), world.steps()), ((Open, 4, Some(PROBE_MS)), (2, 2, 0)));
+    assert_eq!((world.shows(), world.steps()), ((Open, 4, Some(PROBE_MS)), (2, 1, 0)));
     world.rest().unwrap();
 }
 

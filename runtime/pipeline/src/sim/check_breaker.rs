@@ -1,7 +1,7 @@
 //! Whether a function's circuit breaker opens, is probed and closes exactly when it must, each step
 //! with its record and its event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use triphammer_journal::{Accepted, Definition, OpenBreaker, Outcome, Record, RowStatus, Settle};
 use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Timestamp};
@@ -16,6 +16,8 @@ pub(super) struct Breakers {
     streaks: BTreeMap<FunctionName, (u32, Timestamp)>,
     /// The step that the host must take with its next record, and the delivery that led to it.
     due: Option<(DeliveryId, Option<OpenBreaker>)>,
+    /// Functions that have been probed since their breakers opened, and the host is up.
+    probed: BTreeSet<FunctionName>,
 }
 
 impl Breakers {
@@ -56,10 +58,12 @@ impl Checker {
     }
 
     /// The handler of a probe begins.
-    pub(super) fn check_probing(&self, run: u32) -> Verdict {
+    pub(super) fn check_probing(&mut self, run: u32) -> Verdict {
         let run = &self.runs[&run];
-        let owed = self.is_probe(&run.id, run.revision, run.leased) && self.is_told(&run.id);
-        ensure!(!owed || run.told, "{} probes, and nobody is told", run.id);
+        let probes = self.is_probe(&run.id, run.revision, run.leased);
+        if probes && self.breakers.probed.insert(run.id.function.clone()) {
+            ensure!(run.told || !self.is_told(&run.id), "{} probes, and nobody is told", run.id);
+        }
         Ok(())
     }
 
@@ -73,6 +77,8 @@ impl Checker {
         let run = run.ok_or("a probe that does not run is told of")?;
         let (id, revision, leased) = (run.id.clone(), run.revision, run.leased);
         ensure!(self.is_probe(&id, revision, leased) && self.is_told(&id), "{id} is no probe");
+        let first = !self.breakers.probed.contains(&id.function);
+        ensure!(first, "{id} is not the first probe");
         self.check_told(&id, "triphammer.breaker.probing", notice)?;
         let run = self.runs.values_mut().find(|run| run.id == id && !run.settled);
         run.expect("it was found above").told = true;
@@ -202,6 +208,7 @@ impl Checker {
         });
         if !same {
             self.breakers.streaks.insert(name.clone(), (0, *at));
+            self.breakers.probed.remove(name);
         }
     }
 }

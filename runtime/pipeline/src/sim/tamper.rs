@@ -204,7 +204,7 @@ fn silence(history: &mut [Observed], ty: &str) -> Option<()> {
 
 #[test]
 fn a_step_of_a_breaker_that_is_not_taken_is_found() {
-    let because = ["nothing comes of it", "follows", "and nobody is told"];
+    let because = ["nothing comes of it", "follows", "and nobody is told", "is half-open"];
     check(|history| silence(history, "triphammer.breaker.opened"), &because);
     check(|history| silence(history, "triphammer.breaker.closed"), &because);
     check(|history| silence(history, "triphammer.breaker.probing"), &["and nobody is told"]);
