@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod batches;
+mod breaker;
 mod canary;
 mod checker;
 mod cli;

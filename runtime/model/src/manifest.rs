@@ -1,7 +1,6 @@
 //! What a function declares of itself: the manifest, read from JSON and checked once.
 //!
-//! A member that is not known, or not enforced by this version, is refused: nothing is accepted
-//! and ignored. Knows nothing of modules or revisions.
+//! A member that is not known is refused: nothing is accepted and ignored. Knows nothing of modules or revisions.
 
 use std::time::Duration;
 
@@ -92,8 +91,6 @@ const MEMBERS: [&str; 17] = [
     "breaker",
     "schedule",
 ];
-/// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 1] = ["breaker"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -112,9 +109,6 @@ impl Manifest {
             return Err(invalid("", "must be a JSON object"));
         };
         for name in members.keys() {
-            if UNSUPPORTED.contains(&name.as_str()) {
-                return Err(unsupported(name));
-            }
             if !MEMBERS.contains(&name.as_str()) {
                 return Err(invalid(name, format!("is not known; known are {}", known())));
             }
@@ -299,12 +293,7 @@ impl KeySource {
 }
 
 fn known() -> String {
-    MEMBERS.iter().filter(|m| !UNSUPPORTED.contains(m)).copied().collect::<Vec<_>>().join(", ")
-}
-
-fn unsupported(member: &str) -> InvalidManifest {
-    let rule = "is not enforced by this version, so it is refused".to_owned();
-    InvalidManifest { code: "manifest.unsupported", member: member.to_owned(), rule }
+    MEMBERS.join(", ")
 }
 
 pub(crate) fn invalid(member: &str, rule: impl Into<String>) -> InvalidManifest {
@@ -368,6 +357,12 @@ mod tests {
         refused(r#"{"on": "a", "throttle": {"limit": 5}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "period": "1ms"}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "per": "1s"}}"#, "throttle.per");
+        refused(r#"{"on": "a", "breaker": 5}"#, "breaker");
+        refused(r#"{"on": "a", "breaker": {"probe": "1s"}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 0}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 10001}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "99ms"}}"#, "breaker.probe");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "2d"}}"#, "breaker.probe");
         refused("[]", "");
     }
 
@@ -377,11 +372,6 @@ mod tests {
         let text = include_str!("../../../tests/manifest/every_member.json");
         let mut value: Value = serde_json::from_str(text).unwrap();
         let members = value.as_object_mut().unwrap();
-        // What is not enforced yet is refused, which is another test's.
-        members.retain(|name, _| !UNSUPPORTED.contains(&name.as_str()));
-        if UNSUPPORTED.contains(&"retry.age") {
-            members["retry"].as_object_mut().unwrap().remove("age");
-        }
         let names: Vec<String> = members.keys().cloned().collect();
         let manifest = read(&value.to_string()).unwrap();
         let written = manifest.to_json();
@@ -412,12 +402,6 @@ mod tests {
         assert_eq!(manifest.schedules[0].name, "0 0 * * *");
         assert_eq!(manifest.schedules[1].zone.as_str(), "Europe/Berlin");
         assert_eq!(read(&manifest.to_json().to_string()).unwrap(), manifest);
-    }
-
-    #[test]
-    fn members_not_enforced_are_refused() {
-        let text = r#"{"on":"a","breaker":{"failures":3}}"#;
-        assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
     }
 
     #[test]
