@@ -78,16 +78,7 @@ impl Core {
         let Some(step) = step else { return };
         let name = &lease.revision.function;
         let Some(function) = inner.functions.get(name) else { return };
-        let (ty, open, reason) = match &step {
-            Step::Opens(open) if function.definition.breaker.is_some() => {
-                (OPENED, open, "the probe failed".to_owned())
-            }
-            Step::Opens(open) => {
-                let attempts = if open.failures == 1 { "attempt" } else { "attempts" };
-                (OPENED, open, format!("{} {attempts} failed in a row", open.failures))
-            }
-            Step::Closes(open) => (CLOSED, open, "the probe was committed".to_owned()),
-        };
+        let (ty, open, reason) = what_happens(&step, function.definition.breaker.is_some());
         let opens = ty == OPENED;
         let breaker = opens.then(|| open.clone());
         let definition = Definition { breaker, ..function.definition.clone() };
@@ -189,6 +180,18 @@ impl Core {
             hops,
             cause: caused_by,
         })
+    }
+}
+
+/// The event's type, the breaker as it is or was, and why.
+fn what_happens(step: &Step, was_open: bool) -> (&'static str, &OpenBreaker, String) {
+    match step {
+        Step::Opens(open) if was_open => (OPENED, open, "the probe failed".to_owned()),
+        Step::Opens(open) => {
+            let attempts = if open.failures == 1 { "attempt" } else { "attempts" };
+            (OPENED, open, format!("{} {attempts} failed in a row", open.failures))
+        }
+        Step::Closes(open) => (CLOSED, open, "the probe was committed".to_owned()),
     }
 }
 
