@@ -77,8 +77,8 @@ fn read_allow(members: &Members<'_>) -> Read<Vec<TargetPattern>> {
 
 fn read_bytes(members: &Members<'_>, max: u64) -> Read<u64> {
     let Some(text) = members.text("bytes")? else { return Ok(BYTES_DEFAULT.min(max)) };
-    let bytes =
-        parse_bytes(text).map_err(|error| members.invalid("bytes", format!("is wrong: {error}")))?;
+    let bytes = parse_bytes(text)
+        .map_err(|error| members.invalid("bytes", format!("is wrong: {error}")))?;
     if bytes == 0 || bytes > max {
         return Err(members.invalid("bytes", format!("must be 1B to {}", bytes_text(max))));
     }

@@ -196,11 +196,7 @@ impl FromStr for TargetPattern {
             Some(_) => return Err(invalid(text, "has a scheme other than `https` and `http`")),
         };
         let (host, port) = split(rest)?;
-        Ok(Self::At {
-            scheme,
-            host: host.parse()?,
-            port: port.unwrap_or_else(|| scheme.port()),
-        })
+        Ok(Self::At { scheme, host: host.parse()?, port: port.unwrap_or_else(|| scheme.port()) })
     }
 }
 
@@ -243,18 +239,21 @@ fn check_name(name: &str) -> Result<(), InvalidTarget> {
         return Err(invalid(name, "is not ASCII: names are written in their `xn--` form"));
     }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let label = |label: &str| {
-        (1..=LABEL_LEN_MAX).contains(&label.len()) && label.bytes().all(allowed)
-    };
+    let label =
+        |label: &str| (1..=LABEL_LEN_MAX).contains(&label.len()) && label.bytes().all(allowed);
     if name.len() > NAME_LEN_MAX || !name.split('.').all(label) {
-        return Err(invalid(name, "is no host: a name, an IPv4 address, or an IPv6 one in brackets"));
+        return Err(invalid(
+            name,
+            "is no host: a name, an IPv4 address, or an IPv6 one in brackets",
+        ));
     }
     Ok(())
 }
 
 /// Whether the last label of a name makes it an address.
 fn is_number(label: &str) -> bool {
-    let hex = label.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+    let hex =
+        label.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
     hex || label.bytes().all(|b| b.is_ascii_digit())
 }
 
@@ -315,10 +314,45 @@ mod tests {
         let long = "a".repeat(400);
         let label = "a".repeat(64);
         for text in [
-            "", "*", "***", "*.", "*a.b", "a.*", "*.*.a", "*.1.2", "https://", "ftp://a", "a/b", "a?b",
-            "a#b", "u@a", "a:", "a:0", "a:65536", "a:+1", "a:1:2", "a b", "a\r\nb", "a..b", ".a", "a.",
-            "ä.de", "127.1", "2130706433", "0x7f000001", "a.0x1", "1.2.3.4.5", "[::1", "[::1]x",
-            "[1.2.3.4]", "[fe80::1%25eth0]", "::1", "https://**", "**:1", &long, &label,
+            "",
+            "*",
+            "***",
+            "*.",
+            "*a.b",
+            "a.*",
+            "*.*.a",
+            "*.1.2",
+            "https://",
+            "ftp://a",
+            "a/b",
+            "a?b",
+            "a#b",
+            "u@a",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:1:2",
+            "a b",
+            "a\r\nb",
+            "a..b",
+            ".a",
+            "a.",
+            "ä.de",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "a.0x1",
+            "1.2.3.4.5",
+            "[::1",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[fe80::1%25eth0]",
+            "::1",
+            "https://**",
+            "**:1",
+            &long,
+            &label,
         ] {
             assert!(text.parse::<TargetPattern>().is_err(), "{text}");
         }
@@ -326,7 +360,8 @@ mod tests {
 
     #[test]
     fn what_is_no_target_is_refused() {
-        for authority in ["", "user@a", "a:b@c", "127.1", "0177.0.0.1", "a%2eb", "a.", "*.a", "[a]"] {
+        for authority in ["", "user@a", "a:b@c", "127.1", "0177.0.0.1", "a%2eb", "a.", "*.a", "[a]"]
+        {
             assert!(Target::new(Scheme::Https, authority).is_err(), "{authority}");
         }
     }
