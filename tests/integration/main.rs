@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod batches;
+mod breaker;
 mod canary;
 mod checker;
 mod cli;
@@ -19,6 +20,7 @@ mod data_directory;
 mod deploy;
 mod docs;
 mod feed;
+mod filters;
 mod flow;
 mod guest_calls;
 mod hooks;

@@ -20,7 +20,13 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ),
     (
         "server",
-        &["triphammer-model", "triphammer-hooks", "triphammer-pipeline", "triphammer-sandbox"],
+        &[
+            "triphammer-model",
+            "triphammer-filter",
+            "triphammer-hooks",
+            "triphammer-pipeline",
+            "triphammer-sandbox",
+        ],
     ),
     ("cli", &["triphammer-model", "triphammer-server"]),
 ];

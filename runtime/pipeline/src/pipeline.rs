@@ -312,6 +312,7 @@ impl Pipeline {
             redriven: totals.redriven,
             conflicts: core.conflicts.load(Ordering::Relaxed),
             rolledback: totals.rolledback,
+            breakers: totals.breakers,
             ready_now: now.ready,
             running_now: now.running,
             waiting_now: now.waiting,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use triphammer_pipeline::{Counts, FunctionInfo, StateUsage, Stats};
+use triphammer_pipeline::{BreakerState, Counts, FunctionInfo, StateUsage, Stats};
 
 use crate::hooks::HookInfo;
 use crate::process::Usage;
@@ -40,7 +40,19 @@ pub(crate) fn text(
     for info in functions {
         sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
     }
+    let name = "triphammer_filter_errors_total";
+    family(&mut out, name, "Events on which the function's filter failed.", "counter");
+    for info in functions {
+        sample(&mut out, name, &[("function", info.name.as_str())], info.filter_errors);
+    }
     canaries(&mut out, functions);
+    let name = "triphammer_breaker_open";
+    family(&mut out, name, "Whether the function's circuit breaker is open or half-open.", "gauge");
+    for (info, breaker) in functions.iter().filter_map(|info| Some((info, info.breaker.as_ref()?)))
+    {
+        let is_open = breaker.state != BreakerState::Closed;
+        sample(&mut out, name, &[("function", info.name.as_str())], is_open.into());
+    }
     webhooks(&mut out, hooks);
     out
 }
@@ -100,6 +112,21 @@ fn host(out: &mut String, stats: &Stats) {
             "triphammer_canaries_rolledback_total",
             "Canaries that the host has given up.",
             stats.rolledback,
+        ),
+        (
+            "triphammer_breakers_opened_total",
+            "Circuit breakers opened, again after a probe that failed included.",
+            stats.breakers.opened,
+        ),
+        (
+            "triphammer_breakers_probed_total",
+            "Circuit breakers probed, once each time that one was open.",
+            stats.breakers.probed,
+        ),
+        (
+            "triphammer_breakers_closed_total",
+            "Circuit breakers closed, by a probe or an operator.",
+            stats.breakers.closed,
         ),
     ];
     for (name, help, value) in counters {
@@ -221,7 +248,7 @@ mod tests {
     use std::time::Duration;
 
     use triphammer_model::{RevisionId, Timestamp};
-    use triphammer_pipeline::CanaryInfo;
+    use triphammer_pipeline::{BreakerInfo, BreakerSteps, CanaryInfo};
 
     use super::*;
 
@@ -231,10 +258,12 @@ mod tests {
             accepted: 1,
             dedup_window: Duration::from_secs(86_400),
             disk_free_bytes: 1 << 40,
+            breakers: BreakerSteps { opened: 4, probed: 3, closed: 2 },
             ..Stats::default()
         };
         let function = FunctionInfo {
             schedules: Vec::new(),
+            filter_errors: 5,
             name: "welcome".parse().unwrap(),
             active: None,
             previous: None,
@@ -248,6 +277,13 @@ mod tests {
                 failures_max: 50,
             }),
             canary_ended: None,
+            breaker: Some(BreakerInfo {
+                state: BreakerState::HalfOpen,
+                failures: 5,
+                since: None,
+                until: None,
+                error: None,
+            }),
             revisions: Vec::new(),
             counts: Counts { ready: 2, committed: 7, ..Counts::default() },
             state: StateUsage { entries: 3, bytes: 90 },

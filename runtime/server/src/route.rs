@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    deliveries, dry_run, events, functions, hooks, host, ingress, post, replays, stream,
+    deliveries, dry_run, events, filters, functions, hooks, host, ingress, post, replays, stream,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
@@ -128,6 +128,7 @@ async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
         (["deliveries", "redrive"], Post) => deliveries::redrive(call).await,
         (["deliveries", "drop"], Post) => deliveries::give_up(call).await,
         (["stream"], Get) => stream::open(call),
+        (["filters", "test"], Post) => filters::test(call).await,
         (["hooks"], Get) => hooks::list(call),
         (["stats"], Get) => host::stats(call),
         _ => {
@@ -149,7 +150,7 @@ fn methods_of(path: &[&str]) -> Option<&'static str> {
         }
         ["functions", _, "activate" | "rollback" | "pause" | "resume" | "test"] => Some("POST"),
         ["events", _, "replay"] | ["replay"] | ["test"] => Some("POST"),
-        ["deliveries", "redrive" | "drop"] => Some("POST"),
+        ["deliveries", "redrive" | "drop"] | ["filters", "test"] => Some("POST"),
         _ => None,
     }
 }

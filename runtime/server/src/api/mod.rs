@@ -4,6 +4,7 @@
 pub(crate) mod deliveries;
 pub(crate) mod dry_run;
 pub(crate) mod events;
+pub(crate) mod filters;
 pub(crate) mod functions;
 pub(crate) mod hooks;
 pub(crate) mod host;
