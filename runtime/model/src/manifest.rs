@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::ids::FunctionName;
 use crate::limits::Limits;
 use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
+use crate::manifest_http::HttpRules;
 use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
@@ -38,6 +39,8 @@ pub struct Manifest {
     pub batch: Option<Batch>,
     pub breaker: Option<Breaker>,
     pub schedules: Vec<Schedule>,
+    /// The requests that an attempt may make; none when none.
+    pub http: Option<HttpRules>,
 }
 
 /// Where an event's ordering key is found.
@@ -72,7 +75,7 @@ pub struct InvalidManifest {
 }
 
 /// Known and enforced.
-const MEMBERS: [&str; 17] = [
+const MEMBERS: [&str; 18] = [
     "name",
     "on",
     "filter",
@@ -90,6 +93,7 @@ const MEMBERS: [&str; 17] = [
     "batch",
     "breaker",
     "schedule",
+    "http",
 ];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
@@ -144,6 +148,7 @@ impl Manifest {
             batch: members.object("batch", Batch::read)?,
             breaker: members.object("breaker", Breaker::read)?,
             schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
+            http: members.object("http", |http| HttpRules::read(http, limits))?,
         };
         manifest.check_together()?;
         Ok(manifest)
@@ -201,6 +206,7 @@ impl Manifest {
         set("breaker", self.breaker.map(Breaker::to_json));
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
+        set("http", self.http.as_ref().map(HttpRules::to_json));
         value
     }
 
@@ -351,6 +357,17 @@ mod tests {
         refused(r#"{"on": "a", "debounce": {"max": "1s"}}"#, "debounce.period");
         refused(r#"{"on": "a", "debounce": {"period": "0ms"}}"#, "debounce.period");
         refused(r#"{"on": "a", "debounce": {"period": "2s", "max": "1s"}}"#, "debounce.max");
+        refused(r#"{"on": "a", "http": ["a.example"]}"#, "http");
+        refused(r#"{"on": "a", "http": {}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": []}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": "*"}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": ["a", 1]}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": "a", "requests": 0}}"#, "http.requests");
+        refused(r#"{"on": "a", "http": {"allow": "a", "requests": 101}}"#, "http.requests");
+        refused(r#"{"on": "a", "http": {"allow": "a", "bytes": "0B"}}"#, "http.bytes");
+        refused(r#"{"on": "a", "http": {"allow": "a", "bytes": "65MiB"}}"#, "http.bytes");
+        refused(r#"{"on": "a", "http": {"allow": "a", "timeout": "0s"}}"#, "http.timeout");
+        refused(r#"{"on": "a", "http": {"allow": "a", "deny": "b"}}"#, "http.deny");
         refused(r#"{"on": "a", "throttle": 5}"#, "throttle");
         refused(r#"{"on": "a", "throttle": {"limit": 0, "period": "1s"}}"#, "throttle.limit");
         refused(r#"{"on": "a", "throttle": {"period": "1s"}}"#, "throttle.limit");
