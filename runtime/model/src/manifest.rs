@@ -2,6 +2,7 @@
 //!
 //! A member that is not known is refused: nothing is accepted and ignored. Knows nothing of modules or revisions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ pub struct Manifest {
     pub breaker: Option<Breaker>,
     pub schedules: Vec<Schedule>,
     /// The requests that an attempt may make; none when none.
-    pub http: Option<HttpRules>,
+    pub http: Option<Arc<HttpRules>>,
 }
 
 /// Where an event's ordering key is found.
@@ -148,7 +149,7 @@ impl Manifest {
             batch: members.object("batch", Batch::read)?,
             breaker: members.object("breaker", Breaker::read)?,
             schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
-            http: members.object("http", |http| HttpRules::read(http, limits))?,
+            http: members.object("http", |http| HttpRules::read(http, limits).map(Arc::new))?,
         };
         manifest.check_together()?;
         Ok(manifest)
@@ -206,7 +207,7 @@ impl Manifest {
         set("breaker", self.breaker.map(Breaker::to_json));
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
-        set("http", self.http.as_ref().map(HttpRules::to_json));
+        set("http", self.http.as_deref().map(HttpRules::to_json));
         value
     }
 

@@ -57,6 +57,7 @@ impl Executor for Sandbox {
         let config = Arc::clone(&revision.config);
         let timeout = revision.manifest.timeout;
         let memory_bytes = revision.manifest.memory_bytes;
+        let http = revision.manifest.http.clone();
         if along.is_empty() {
             let call = Call {
                 module,
@@ -67,12 +68,15 @@ impl Executor for Sandbox {
                 state,
                 timeout,
                 memory_bytes,
+                http,
+                dry_run: false,
             };
             return Self::invoke(self, call).await;
         }
         let first = BatchItem { event, delivery, idempotency_key };
         let items = std::iter::once(first).chain(along).collect();
-        self.invoke_batch(BatchCall { module, items, config, state, timeout, memory_bytes }).await
+        let call = BatchCall { module, items, config, state, timeout, memory_bytes, http };
+        self.invoke_batch(call).await
     }
 }
 

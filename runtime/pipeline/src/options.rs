@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use triphammer_model::Limits;
+use triphammer_outbound as outbound;
 
 /// How the pipeline is set up.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Options {
     pub state_cache_bytes: usize,
     /// How much of the log a restart may have to read, in bytes.
     pub checkpoint_bytes: u64,
+    /// The requests that functions may make.
+    pub http_out: outbound::Options,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             payload_bytes_max: 8 << 20,
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
+            http_out: outbound::Options::default(),
         }
     }
 }
