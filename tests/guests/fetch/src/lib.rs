@@ -1,9 +1,9 @@
-//! Makes the requests that the event says, one after the other, and tells what came of each: in an event,
-//! or in the error when it is told to fail.
+//! Makes the requests that the event says, one after the other, and tells what came of each: in its
+//! reply, or in the error when it is told to fail.
 
 use serde::{Deserialize, Serialize};
 use triphammer_sdk::http::Request;
-use triphammer_sdk::{Context, Event, Fault, NewEvent, function};
+use triphammer_sdk::{Context, Event, Fault, Json, function};
 
 /// The payload of `fetch.run`.
 #[derive(Deserialize, Serialize)]
@@ -39,7 +39,7 @@ struct Came {
     retry(attempts = 4, initial = "5ms", max = "20ms"),
     http(allow = "**", requests = 3, bytes = "64KiB", timeout = "1s")
 )]
-fn fetch(event: Event<Script>, ctx: &mut Context) -> Result<(), Fault> {
+fn fetch(event: Event<Script>, ctx: &mut Context) -> Result<Json<Vec<Came>>, Fault> {
     let mut came = Vec::new();
     for step in &event.data.requests {
         came.push(take(step, ctx));
@@ -47,8 +47,7 @@ fn fetch(event: Event<Script>, ctx: &mut Context) -> Result<(), Fault> {
     if ctx.attempt() <= event.data.retries {
         return Err(Fault::retry(serde_json::to_string(&came)?));
     }
-    ctx.emit(NewEvent::new("fetch.done").json(&came)?)?;
-    Ok(())
+    Ok(Json(came))
 }
 
 fn take(step: &Step, ctx: &Context) -> Came {
@@ -93,7 +92,7 @@ mod tests {
             Ok(Response::new(302, "body").with_header("Location", "/b"))
         });
         let done = host.call(super::fetch, event("fetch.run").json(&script(0))).unwrap();
-        let came: Vec<Came> = done.only_emitted().json();
+        let came: Vec<Came> = done.reply_json();
         let location = Some("/b".to_owned());
         assert_eq!(came, [Came { outcome: "302".into(), body: "body".into(), location }]);
     }
