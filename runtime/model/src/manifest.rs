@@ -44,7 +44,7 @@ pub struct Manifest {
     /// Where its events go, for want of a module: of a subscription.
     pub sink: Option<Arc<Sink>>,
     /// The requests that an attempt may make; none when none.
-    pub http: Option<HttpRules>,
+    pub http: Option<Arc<HttpRules>>,
 }
 
 /// Where an event's ordering key is found.
@@ -154,7 +154,7 @@ impl Manifest {
             breaker: members.object("breaker", Breaker::read)?,
             schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
             sink: members.object("sink", Sink::read)?.map(Arc::new),
-            http: members.object("http", |http| HttpRules::read(http, limits))?,
+            http: members.object("http", |http| HttpRules::read(http, limits).map(Arc::new))?,
         };
         manifest.check_together()?;
         Ok(manifest)
@@ -216,7 +216,7 @@ impl Manifest {
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
         set("sink", self.sink.as_ref().map(|sink| sink.to_json()));
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
-        set("http", self.http.as_ref().map(HttpRules::to_json));
+        set("http", self.http.as_deref().map(HttpRules::to_json));
         value
     }
 

@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn wrong_members_are_named() {
         refused(&json!({}), "sink.url");
-        for url in ["", "x", "ftp://a", "https://", "https://u@a/", "https://a/#b", "https://a\\b"] {
+        for url in ["", "x", "ftp://a", "https://", "https://u@a/", "https://a/#b", "https://a\\b"]
+        {
             refused(&json!({"url": url}), "sink.url");
         }
         refused(&json!({"url": format!("https://a/{}", "x".repeat(2048))}), "sink.url");

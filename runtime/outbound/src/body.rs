@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connect::after;
+use crate::counts::{Counters, Outcome};
 use crate::error::{Error, Side};
 use crate::exchange::Report;
 
@@ -50,19 +51,43 @@ pub(crate) struct Watch {
     pub(crate) what: String,
     pub(crate) report: Report,
     pub(crate) meter: Arc<Meter>,
+    counters: Arc<Counters>,
     told: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl Watch {
-    pub(crate) fn new(what: String, report: Report, meter: Arc<Meter>) -> Self {
-        Self { what, report, meter, told: AtomicBool::new(false) }
+    pub(crate) fn new(
+        what: String,
+        report: Report,
+        meter: Arc<Meter>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let (told, answered) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { what, report, meter, counters, told, answered }
+    }
+
+    /// There is a response.
+    pub(crate) fn answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn fail(&self, error: Error) -> Error {
         if !self.told.swap(true, Ordering::Relaxed) {
+            self.counters.count(Outcome::of(&error));
             (self.report)(&self.what, &error);
         }
         error
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // One that failed has been counted.
+        if !*self.told.get_mut() {
+            let answered = *self.answered.get_mut();
+            self.counters.count(if answered { Outcome::Answered } else { Outcome::Abandoned });
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use triphammer_model::{HostPattern, Target, TargetPattern};
 
 use crate::connect::{Connector, tls};
+use crate::counts::{Counters, RequestCounts};
 use crate::error::SetupError;
 use crate::resolve::{Resolve, System};
 use crate::secrets::Secrets;
@@ -65,6 +66,7 @@ pub struct Client {
     pub(crate) connect_timeout: Duration,
     pub(crate) head_bytes_max: usize,
     pub(crate) user_agent: HeaderValue,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Client {
@@ -90,11 +92,18 @@ impl Client {
             connect_timeout: options.connect_timeout,
             head_bytes_max: options.head_bytes_max.max(HEAD_BYTES_MIN),
             user_agent: HeaderValue::try_from(user_agent).unwrap_or(default),
+            counters: Arc::default(),
         })
     }
 
-    pub(crate) fn allows(&self, target: &Target) -> bool {
+    /// Whether the operator allows it.
+    pub fn allows(&self, target: &Target) -> bool {
         self.allow.iter().any(|pattern| pattern.matches(target))
+    }
+
+    /// What came of all requests so far.
+    pub fn counts(&self) -> RequestCounts {
+        self.counters.read()
     }
 
     /// Of the operator.

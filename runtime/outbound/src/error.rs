@@ -11,6 +11,8 @@ use triphammer_model::{InvalidTarget, Target};
 pub enum Error {
     #[error("the manifest has no `http`, so the function makes no requests")]
     Undeclared,
+    #[error("a dry run makes no requests")]
+    DryRun,
     #[error("the manifest's `http.allow` does not name {0}")]
     Manifest(Target),
     #[error("the operator's `http_out.allow` does not name {0}")]
@@ -71,9 +73,36 @@ pub enum Connecting {
 }
 
 impl Error {
+    /// Whether a rule forbids the request. Everything else may go better another time.
+    pub fn is_denial(&self) -> bool {
+        match self {
+            Self::Undeclared
+            | Self::DryRun
+            | Self::Manifest(_)
+            | Self::Operator(_)
+            | Self::Address { .. }
+            | Self::Target(_)
+            | Self::Path { .. }
+            | Self::Method { .. }
+            | Self::Requests { .. }
+            | Self::Bytes { .. }
+            | Self::Secret(_) => true,
+            Self::Busy
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::Head { .. }
+            | Self::Terminated
+            | Self::Protocol
+            | Self::Unfinished => false,
+        }
+    }
+
     /// The stable name used in log lines and the documents. Never reworded.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::DryRun => "outbound.dry_run",
             Self::Undeclared => "outbound.undeclared",
             Self::Manifest(_) => "outbound.manifest",
             Self::Operator(_) => "outbound.operator",

@@ -38,6 +38,8 @@ pub struct Caller {
     /// Counts from 1.
     pub attempt: u32,
     pub trace: Option<Trace>,
+    /// Whether what the attempt does is thrown away: then it makes no requests.
+    pub dry_run: bool,
 }
 
 /// How long a guest waits, where that is less than the rules give it.
@@ -94,7 +96,12 @@ impl Exchange {
     {
         let (mut head, body) = request.into_parts();
         let what = describe(&head);
-        let watch = Arc::new(Watch::new(what, Arc::clone(&self.report), Arc::clone(&self.meter)));
+        let watch = Arc::new(Watch::new(
+            what,
+            Arc::clone(&self.report),
+            Arc::clone(&self.meter),
+            Arc::clone(&self.client.counters),
+        ));
         let admitted = self.admit(&mut head).map(|(target, timeout)| Admitted {
             client: Arc::clone(&self.client),
             target,
@@ -125,6 +132,9 @@ impl Exchange {
         }
         if !self.client.allows(&target) {
             return Err(Error::Operator(target));
+        }
+        if self.caller.dry_run {
+            return Err(Error::DryRun);
         }
         if self.requests >= rules.requests {
             return Err(Error::Requests { max: rules.requests });
@@ -178,6 +188,7 @@ where
                 });
             }
         };
+        watch.answered();
         let promised = response.body().size_hint().lower();
         watch.meter.check(promised, Side::Response)?;
         let between = patience.between_bytes;

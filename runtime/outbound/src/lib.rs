@@ -8,6 +8,7 @@ mod address;
 mod body;
 mod client;
 mod connect;
+mod counts;
 mod error;
 mod exchange;
 mod headers;
@@ -15,9 +16,13 @@ mod resolve;
 mod secrets;
 mod trace;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::ResponseBody;
 pub use client::{Client, Options};
-pub use error::{Error, SetupError};
+pub use counts::RequestCounts;
+pub use error::{Connecting, Error, SetupError, Side};
 pub use exchange::{Answer, Caller, Exchange, Patience, Report};
 pub use headers::is_forbidden;
 pub use resolve::{Resolve, Resolved};

@@ -19,6 +19,7 @@ use crate::error::{AcceptError, ChangeError, DeployError};
 use crate::feed::FeedItem;
 use crate::fitting::read_fitting;
 use crate::info::{Deploy, Deployed};
+use crate::outgoing;
 use crate::registry::{Function, Revision, find_revision, routes};
 use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
 
@@ -136,6 +137,9 @@ impl Deployer {
         let active = definition.active == Some(id);
         let canary = definition.canary.is_some_and(|canary| canary.revision == id);
         let mut warnings = manifest.warnings();
+        let makes_requests = module.as_ref().is_some_and(Module::makes_requests);
+        let of = outgoing::Of { function: &name, manifest: &manifest, config: &config };
+        warnings.extend(outgoing::warnings(&of, makes_requests, self.sandbox.client()));
         if canary {
             warnings.extend(canary_warning(&definition, &manifest, &self.core.limits));
         }

@@ -102,6 +102,7 @@ impl Hands {
         let config = Arc::clone(&revision.config);
         let timeout = revision.manifest.timeout;
         let memory_bytes = revision.manifest.memory_bytes;
+        let http = revision.manifest.http.clone();
         if along.is_empty() {
             let call = Call {
                 module,
@@ -112,12 +113,14 @@ impl Hands {
                 state,
                 timeout,
                 memory_bytes,
+                http,
+                dry_run: false,
             };
             return self.sandbox.invoke(call).await;
         }
         let first = BatchItem { event, delivery, idempotency_key };
         let items = std::iter::once(first).chain(along).collect();
-        let call = BatchCall { module, items, config, state, timeout, memory_bytes };
+        let call = BatchCall { module, items, config, state, timeout, memory_bytes, http };
         self.sandbox.invoke_batch(call).await
     }
 }

@@ -91,6 +91,8 @@ impl Deployer {
             state: Arc::new(Reader::new(&core.state, space, now, false)) as _,
             timeout: dry.manifest.timeout,
             memory_bytes: dry.manifest.memory_bytes,
+            http: dry.manifest.http.clone(),
+            dry_run: true,
         };
         let invoked = self.sandbox.invoke(call).await;
         let result = invoked.result.map_err(|error| ErrorInfo {

@@ -40,6 +40,7 @@ mod listing;
 mod notice;
 mod open;
 mod options;
+mod outgoing;
 mod pause;
 mod pipeline;
 mod push;

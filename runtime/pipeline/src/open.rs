@@ -41,12 +41,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let threads = LogThreads::start(writer, preparer).map_err(OpenError::Threads)?;
     let sandbox = Sandbox::new(sandbox_options(options))?;
     let workers = options.workers.max(1);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("trip-worker")
-        .enable_time()
-        .build()
-        .map_err(OpenError::Threads)?;
+    let runtime = runtime(workers, options).map_err(OpenError::Threads)?;
     let (failed, failures) = tokio::sync::mpsc::channel(FAILURES_MAX);
     let time = core.clock.clone();
     let checkpoints = checkpointer.spawn(
@@ -76,9 +71,21 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     Ok((core, deployer, engine))
 }
 
+/// Where functions run.
+fn runtime(workers: usize, options: &Options) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).thread_name("trip-worker").enable_time();
+    // Where no request can go out nothing waits for a socket, and idle threads need not look.
+    if !options.http_out.allow.is_empty() {
+        builder.enable_io();
+    }
+    builder.build()
+}
+
 fn sandbox_options(options: &Options) -> SandboxOptions {
     let mut sandbox = SandboxOptions::new(options.data.join("artefacts"));
     sandbox.limits = options.limits.clone();
+    sandbox.http_out = options.http_out.clone();
     sandbox
 }
 

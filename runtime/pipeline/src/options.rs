@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use triphammer_model::Limits;
+use triphammer_outbound as outbound;
 
 use crate::push::Push;
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub checkpoint_bytes: u64,
     /// What delivers to sinks. Without it, what is for them waits.
     pub push: Option<Arc<dyn Push>>,
+    /// The requests that functions may make.
+    pub http_out: outbound::Options,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
             push: None,
+            http_out: outbound::Options::default(),
         }
     }
 }

@@ -335,6 +335,7 @@ impl Pipeline {
             payload_bytes: inner.queue.payload_bytes(),
             dedup_window: inner.dedup.window_in_force(core.clock.now()),
             dedup_entries: inner.dedup.entries(),
+            requests: self.deployer.sandbox.client().counts(),
         };
         drop(inner);
         stats

@@ -4,6 +4,7 @@
 //! in [`raw`]; what comes out of here is checked and typed.
 
 mod hooks;
+mod http_out;
 mod raw;
 
 use std::fmt;
@@ -86,8 +87,13 @@ pub struct Token(Box<[u8]>);
 pub enum ConfigError {
     #[error("can't read {path}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} is wrong")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{path} is wrong{}", line.map_or_else(String::new, |line| format!(" in line {line}")))]
+    Syntax {
+        path: PathBuf,
+        /// Told only where `source` does not show it.
+        line: Option<usize>,
+        source: Box<toml::de::Error>,
+    },
     #[error("the environment variable {name} is wrong: {rule}")]
     Environment { name: String, rule: String },
     #[error("the setting `{name}` {rule}")]
@@ -96,6 +102,10 @@ pub enum ConfigError {
     HookSyntax { name: String, source: Box<toml::de::Error> },
     #[error("the hook `{name}` is wrong")]
     Hook { name: String, source: InvalidHook },
+    #[error("the secret `{name}` is wrong")]
+    SecretSyntax { name: String, source: Box<toml::de::Error> },
+    #[error("the secret `{name}` is wrong: {rule}")]
+    Secret { name: String, rule: String },
     #[error(
         "{listen} can be reached from other machines, so it needs a token: set `token_file`, \
          `token` or TRIPHAMMER_TOKEN, or listen on 127.0.0.1"
@@ -113,6 +123,8 @@ impl ConfigError {
             Self::Field { .. } => "config.invalid",
             Self::HookSyntax { .. } => "config.syntax",
             Self::Hook { source, .. } => source.code(),
+            Self::SecretSyntax { .. } => "config.syntax",
+            Self::Secret { .. } => "config.secret",
             Self::TokenMissing { .. } => "config.token_missing",
         }
     }
@@ -138,10 +150,8 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let mut raw: RawConfig = toml::from_str(text).map_err(|source| ConfigError::Syntax {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
+        let mut raw: RawConfig =
+            toml::from_str(text).map_err(|source| syntax_error(path, text, source))?;
         raw = raw.with_environment(&environment)?;
         if let Some(listen) = &overrides.listen {
             raw.listen.clone_from(listen);
@@ -166,7 +176,10 @@ impl Config {
             retired_hooks: retired_hooks(raw)?,
             handshake: handshake(raw)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
-            pipeline: pipeline(raw, &http)?,
+            pipeline: Options {
+                http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,
+                ..pipeline(raw, &http)?
+            },
             http,
         };
         if !is_loopback(config.listen.ip()) && config.token.is_none() {
@@ -195,6 +208,20 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+/// Shows the place of the mistake, unless a secret may be there.
+fn syntax_error(path: &Path, text: &str, mut source: toml::de::Error) -> ConfigError {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let hidden = lines.into_iter().any(|line| line.contains("secret") || line.contains("token"));
+    let line = source.span().filter(|_| hidden).map(|span| {
+        let before = text.as_bytes().iter().take(span.start);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    });
+    if hidden {
+        source.set_input(None);
+    }
+    ConfigError::Syntax { path: path.into(), line, source: Box::new(source) }
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -365,11 +392,12 @@ fn pipeline(raw: &RawConfig, http: &HttpLimits) -> Result<Options, ConfigError> 
         payload_bytes_max: bytes("memory.payload_cache", &raw.memory.payload_cache)?,
         state_cache_bytes: size("memory.state_cache", &raw.memory.state_cache)?,
         checkpoint_bytes: bytes("journal.checkpoint_bytes", &raw.journal.checkpoint_bytes)?,
+        ..Options::default()
     })
 }
 
 fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
-    let raw = &raw.limits;
+    let (raw, out) = (&raw.limits, &raw.http_out);
     Ok(Limits {
         timeout_max: positive_duration("limits.timeout", &raw.timeout)?,
         memory_bytes_max: bytes("limits.memory", &raw.memory)?,
@@ -387,6 +415,8 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
         log_bytes_kept: size("limits.log_bytes_kept", &raw.log_bytes_kept)?,
         log_lines_max: raw.log_lines,
         hops_max: raw.hops,
+        http_requests_max: out.requests,
+        http_bytes_max: bytes("http_out.bytes", &out.bytes)?,
     })
 }
 

@@ -9,6 +9,7 @@ use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
 use super::ConfigError;
+use super::http_out::RawHttpOut;
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,8 +35,11 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    pub(super) http_out: RawHttpOut,
     /// By their names; read by [`super::hooks`].
     pub(super) hooks: Table,
+    /// By their names; read by [`super::http_out`].
+    pub(super) secrets: Table,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -135,7 +139,9 @@ impl Default for RawConfig {
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            http_out: RawHttpOut::default(),
             hooks: Table::new(),
+            secrets: Table::new(),
         }
     }
 }
