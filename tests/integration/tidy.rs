@@ -8,15 +8,22 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("filter", &["triphammer-model"]),
     ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
-    ("sandbox", &["triphammer-model"]),
+    ("outbound", &["triphammer-model"]),
+    ("sandbox", &["triphammer-model", "triphammer-outbound"]),
     (
         "pipeline",
-        &["triphammer-model", "triphammer-filter", "triphammer-journal", "triphammer-sandbox"],
+        &[
+            "triphammer-model",
+            "triphammer-filter",
+            "triphammer-journal",
+            "triphammer-outbound",
+            "triphammer-sandbox",
+        ],
     ),
     (
         "server",
@@ -24,6 +31,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
             "triphammer-model",
             "triphammer-filter",
             "triphammer-hooks",
+            "triphammer-outbound",
             "triphammer-pipeline",
             "triphammer-sandbox",
         ],
@@ -36,7 +44,7 @@ const ONLY: [(&str, &[&str]); 4] = [
     ("wasmtime", &["sandbox"]),
     ("redb", &["journal"]),
     ("crc32c", &["journal"]),
-    ("hyper", &["server", "cli"]),
+    ("hyper", &["outbound", "server", "cli"]),
 ];
 
 /// The names of a crate's dependencies, those of its tests left out.
@@ -196,10 +204,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 23] = [
+const FAMILIES: [&str; 24] = [
     "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function", "hook",
-    "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route",
-    "sandbox", "sign", "state", "timer",
+    "host", "http", "invoke", "journal", "limit", "manifest", "module", "outbound", "query",
+    "replay", "route", "sandbox", "sign", "state", "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

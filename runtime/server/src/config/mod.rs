@@ -4,6 +4,7 @@
 //! in [`raw`]; what comes out of here is checked and typed.
 
 mod hooks;
+mod http_out;
 mod raw;
 
 use std::fmt;
@@ -30,6 +31,9 @@ pub struct Config {
     /// Where senders reach this host, without a slash at the end, if that is not what they write.
     pub public_url: Option<String>,
     pub(crate) hooks: Arc<Hooks>,
+    /// Names of hooks that there were.
+    pub(crate) retired_hooks: Vec<String>,
+    pub(crate) handshake: Handshake,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -52,6 +56,21 @@ pub struct HttpLimits {
     pub body_memory_bytes: u64,
 }
 
+/// Who may deliver, where senders ask before they do.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshake {
+    /// Lower-case DNS names, or `*` for all.
+    pub(crate) origins: Vec<String>,
+    /// Requests a minute; any number when none.
+    pub(crate) rate: Option<u32>,
+}
+
+impl Handshake {
+    pub(crate) fn has(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin))
+    }
+}
+
 /// What the command line sets over the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -68,8 +87,13 @@ pub struct Token(Box<[u8]>);
 pub enum ConfigError {
     #[error("can't read {path}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} is wrong")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{path} is wrong{}", line.map_or_else(String::new, |line| format!(" in line {line}")))]
+    Syntax {
+        path: PathBuf,
+        /// Told only where `source` does not show it.
+        line: Option<usize>,
+        source: Box<toml::de::Error>,
+    },
     #[error("the environment variable {name} is wrong: {rule}")]
     Environment { name: String, rule: String },
     #[error("the setting `{name}` {rule}")]
@@ -78,6 +102,10 @@ pub enum ConfigError {
     HookSyntax { name: String, source: Box<toml::de::Error> },
     #[error("the hook `{name}` is wrong")]
     Hook { name: String, source: InvalidHook },
+    #[error("the secret `{name}` is wrong")]
+    SecretSyntax { name: String, source: Box<toml::de::Error> },
+    #[error("the secret `{name}` is wrong: {rule}")]
+    Secret { name: String, rule: String },
     #[error(
         "{listen} can be reached from other machines, so it needs a token: set `token_file`, \
          `token` or TRIPHAMMER_TOKEN, or listen on 127.0.0.1"
@@ -95,6 +123,8 @@ impl ConfigError {
             Self::Field { .. } => "config.invalid",
             Self::HookSyntax { .. } => "config.syntax",
             Self::Hook { source, .. } => source.code(),
+            Self::SecretSyntax { .. } => "config.syntax",
+            Self::Secret { .. } => "config.secret",
             Self::TokenMissing { .. } => "config.token_missing",
         }
     }
@@ -120,10 +150,8 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let mut raw: RawConfig = toml::from_str(text).map_err(|source| ConfigError::Syntax {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
+        let mut raw: RawConfig =
+            toml::from_str(text).map_err(|source| syntax_error(path, text, source))?;
         raw = raw.with_environment(&environment)?;
         if let Some(listen) = &overrides.listen {
             raw.listen.clone_from(listen);
@@ -145,8 +173,13 @@ impl Config {
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
             public_url: public_url(&raw.public_url)?,
             hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
+            retired_hooks: retired_hooks(raw)?,
+            handshake: handshake(raw)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
-            pipeline: pipeline(raw, &http)?,
+            pipeline: Options {
+                http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,
+                ..pipeline(raw, &http)?
+            },
             http,
         };
         if !is_loopback(config.listen.ip()) && config.token.is_none() {
@@ -175,6 +208,20 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
+}
+
+/// Shows the place of the mistake, unless a secret may be there.
+fn syntax_error(path: &Path, text: &str, mut source: toml::de::Error) -> ConfigError {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let hidden = lines.into_iter().any(|line| line.contains("secret") || line.contains("token"));
+    let line = source.span().filter(|_| hidden).map(|span| {
+        let before = text.as_bytes().iter().take(span.start);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    });
+    if hidden {
+        source.set_input(None);
+    }
+    ConfigError::Syntax { path: path.into(), line, source: Box::new(source) }
 }
 
 fn is_loopback(ip: IpAddr) -> bool {
@@ -227,6 +274,27 @@ fn host(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
+}
+
+fn handshake(raw: &RawConfig) -> Result<Handshake, ConfigError> {
+    let origin = |text: &String| match text.as_str() {
+        "*" => Ok(text.clone()),
+        name => host(name).map_err(|_| {
+            field("handshake.origins", format!("has DNS names, or `*`, not `{name}`"))
+        }),
+    };
+    let origins = raw.handshake.origins.iter().map(origin).collect::<Result<_, _>>()?;
+    Ok(Handshake { origins, rate: (raw.handshake.rate > 0).then_some(raw.handshake.rate) })
+}
+
+fn retired_hooks(raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
+    let retired = &raw.handshake.retired_hooks;
+    match retired.iter().find(|name| raw.hooks.contains_key(*name)) {
+        Some(name) => {
+            Err(field("handshake.retired_hooks", format!("has `{name}`, which is a hook")))
+        }
+        None => Ok(retired.clone()),
+    }
 }
 
 /// A scheme and an authority; a path is what is in front of ours.
@@ -324,11 +392,12 @@ fn pipeline(raw: &RawConfig, http: &HttpLimits) -> Result<Options, ConfigError> 
         payload_bytes_max: bytes("memory.payload_cache", &raw.memory.payload_cache)?,
         state_cache_bytes: size("memory.state_cache", &raw.memory.state_cache)?,
         checkpoint_bytes: bytes("journal.checkpoint_bytes", &raw.journal.checkpoint_bytes)?,
+        ..Options::default()
     })
 }
 
 fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
-    let raw = &raw.limits;
+    let (raw, out) = (&raw.limits, &raw.http_out);
     Ok(Limits {
         timeout_max: positive_duration("limits.timeout", &raw.timeout)?,
         memory_bytes_max: bytes("limits.memory", &raw.memory)?,
@@ -346,6 +415,8 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
         log_bytes_kept: size("limits.log_bytes_kept", &raw.log_bytes_kept)?,
         log_lines_max: raw.log_lines,
         hops_max: raw.hops,
+        http_requests_max: out.requests,
+        http_bytes_max: bytes("http_out.bytes", &out.bytes)?,
     })
 }
 

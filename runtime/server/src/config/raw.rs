@@ -9,6 +9,7 @@ use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
 use super::ConfigError;
+use super::http_out::RawHttpOut;
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,13 +29,17 @@ pub(super) struct RawConfig {
     pub(super) shutdown_grace: String,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
+    pub(super) handshake: RawHandshake,
     pub(super) dedup: RawDedup,
     pub(super) retention: RawRetention,
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    pub(super) http_out: RawHttpOut,
     /// By their names; read by [`super::hooks`].
     pub(super) hooks: Table,
+    /// By their names; read by [`super::http_out`].
+    pub(super) secrets: Table,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -55,6 +60,15 @@ pub(super) struct RawEvents {
     pub(super) bytes_max: String,
     pub(super) batch_bytes_max: String,
     pub(super) batch_events_max: usize,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHandshake {
+    pub(super) origins: Vec<String>,
+    /// 0 for any.
+    pub(super) rate: u32,
+    pub(super) retired_hooks: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -119,12 +133,15 @@ impl Default for RawConfig {
             shutdown_grace: "10s".into(),
             http: RawHttp::default(),
             events: RawEvents::default(),
+            handshake: RawHandshake::default(),
             dedup: RawDedup::default(),
             retention: RawRetention::default(),
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            http_out: RawHttpOut::default(),
             hooks: Table::new(),
+            secrets: Table::new(),
         }
     }
 }
