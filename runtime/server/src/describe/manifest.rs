@@ -31,6 +31,8 @@ by_hand! {
     }
 }
 
+const BYTES: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
+
 fn object(properties: &Value, required: &[&str]) -> Value {
     json!({
         "type": "object", "properties": properties, "required": required,
@@ -69,7 +71,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
             &[],
         ),
         "timeout": duration,
-        "memory": { "type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "default": "64MiB" },
+        "memory": { "type": "string", "pattern": BYTES, "default": "64MiB" },
         "concurrency": { "type": "integer", "minimum": 1, "maximum": 1024, "default": 16 },
         "keyConcurrency": { "type": "integer", "minimum": 1, "maximum": 1024, "default": 1 },
         "priority": { "type": "integer", "minimum": 0, "maximum": 9, "default": 5 },
@@ -84,7 +86,45 @@ fn members(generator: &mut SchemaGenerator) -> Value {
         "schedule": { "anyOf": [
             schedule, { "type": "array", "items": schedule, "maxItems": 16 },
         ] },
+        "sink": sink(),
+        "http": requests(&duration),
     })
+}
+
+/// Where the events of a subscription go.
+fn sink() -> Value {
+    let secret = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
+    let header = json!({ "type": "string", "maxLength": 4096, "pattern": "^[ -~]*$" });
+    object(
+        &json!({
+            "url": { "type": "string", "maxLength": 2048, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
+            "method": { "type": "string", "enum": ["POST", "PUT", "PATCH"], "default": "POST" },
+            "headers": { "type": "object", "maxProperties": 32, "additionalProperties": header },
+            "mode": {
+                "type": "string", "enum": ["structured", "binary"], "default": "structured",
+            },
+            "secrets": { "anyOf": [
+                secret, { "type": "array", "items": secret, "minItems": 1, "maxItems": 2 },
+            ] },
+        }),
+        &["url"],
+    )
+}
+
+/// The requests that an attempt may make.
+fn requests(duration: &Schema) -> Value {
+    let host = json!({ "type": "string", "minLength": 1 });
+    object(
+        &json!({
+            "allow": { "anyOf": [
+                host, { "type": "array", "items": host, "minItems": 1, "maxItems": 64 },
+            ] },
+            "requests": { "type": "integer", "minimum": 1, "default": 16 },
+            "bytes": { "type": "string", "pattern": BYTES, "default": "1MiB" },
+            "timeout": duration,
+        }),
+        &["allow"],
+    )
 }
 
 fn schedule(generator: &mut SchemaGenerator) -> Value {

@@ -97,7 +97,7 @@ impl Operation {
         Self { body: Some(body), ..self }
     }
 
-    /// `content` is by media type.
+    /// `content` is by media type, or null for none.
     pub(super) fn answers(
         mut self,
         status: &'static str,
@@ -221,7 +221,10 @@ impl Operation {
 
 impl Answer {
     fn to_json(&self) -> Value {
-        let mut response = json!({ "description": self.about, "content": self.content });
+        let mut response = json!({ "description": self.about });
+        if !self.content.is_null() {
+            response["content"] = self.content.clone();
+        }
         if let Some(headers) = &self.headers {
             response["headers"] = headers.clone();
         }

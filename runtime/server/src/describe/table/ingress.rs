@@ -12,7 +12,35 @@ use crate::describe::words::{self, Attribute, CloudEvent, EventSource};
 const TAG: &str = "ingress";
 
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
-    vec![send(schemas), post(schemas), hook(schemas)]
+    let ty = in_path("type", schemas.body::<Attribute>(), "order.placed");
+    let hook_name = in_path("hook", schemas.body::<words::FunctionName>(), "github");
+    vec![
+        send(schemas),
+        post(schemas),
+        hook(schemas),
+        handshake("/events", "askToSend", SEND),
+        handshake("/events/{type}", "askToPost", SEND).with([ty]),
+        handshake("/hooks/{hook}", "askForHook", Access::Signed).with([hook_name]),
+    ]
+}
+
+fn handshake(path: &'static str, id: &'static str, access: Access) -> Operation {
+    let origin = json!({
+        "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$", "examples": ["example.com"],
+    });
+    let rate = json!({ "type": "string", "pattern": "^([1-9][0-9]{0,8}|\\*)$" });
+    let text = json!({ "schema": { "type": "string" } });
+    Operation::new(("options", path), id, TAG, access, "Whether a sender may deliver here")
+        .about("Section 4 of CloudEvents' HTTP 1.1 Web Hooks 1.0.2, without callbacks.")
+        .with([
+            in_header("WebHook-Request-Origin", origin, "The sender's DNS name."),
+            in_header("WebHook-Request-Rate", rate, "Requests a minute that it wants to send."),
+        ])
+        .answers("200", "It may, or it did not say who it is.", Value::Null)
+        .headers(json!({
+            "Allow": text, "WebHook-Allowed-Origin": text, "WebHook-Allowed-Rate": text,
+        }))
+        .refuses(&[HEADER, &[(403, "http.webhook_origin")]])
 }
 
 fn send(schemas: &mut Schemas) -> Operation {
@@ -131,6 +159,7 @@ const REFUSED: &[(u16, &str)] = &[
     (403, "hook.type_reserved"),
     (403, "event.reserved_type"),
     (404, "hook.unknown"),
+    (410, "hook.gone"),
     (405, "hook.method"),
     (413, "hook.too_large"),
     (415, "hook.content_type"),
