@@ -36,6 +36,7 @@ const ATTRIBUTE: &str = "^[^\\x00-\\x1f\\x7f-\\x9f\\ufdd0-\\ufdef\\ufffe\\uffff]
 const URI: &str = "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\ufdd0-\\ufdef\\ufffe\\uffff]+$";
 /// All that a member can be called; what is not known is an extension.
 const MEMBER: &str = "^([a-z0-9]{1,64}|data_base64)$";
+const NEW_MEMBER: &str = "^([a-z0-9]{1,64}|data_base64|delayMs)$";
 const ATTRIBUTE_LEN_MAX: usize = 4096;
 
 by_hand! {
@@ -158,7 +159,7 @@ by_hand! {
         "type": "object",
         "properties": new_attributes(generator),
         "required": ["specversion"],
-        "propertyNames": { "pattern": MEMBER },
+        "propertyNames": { "pattern": NEW_MEMBER },
         "additionalProperties": extension(),
     }
     Problem |_| {
