@@ -2,8 +2,9 @@
 
 use triphammer_model::{Effects, Event, EventParts, NewEvent, StateWrite};
 
-use super::generator::{FunctionSpec, Step};
+use super::generator::Step;
 use super::observed::End;
+use super::spec::FunctionSpec;
 use super::world::World;
 use crate::canary::Share;
 
@@ -16,19 +17,7 @@ fn keyed() -> World {
 }
 
 fn spec() -> FunctionSpec {
-    FunctionSpec {
-        name: "f0".parse().unwrap(),
-        types: vec![0],
-        keyed: true,
-        attempts: 2,
-        initial_ms: 100,
-        concurrency: 4,
-        key_concurrency: 1,
-        halts: false,
-        keep: None,
-        age: None,
-        priority: 5,
-    }
+    FunctionSpec::plain("f0")
 }
 
 fn parts(ty: &str, subject: &str) -> EventParts {

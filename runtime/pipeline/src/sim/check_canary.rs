@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use triphammer_journal::{Accepted, CanaryEnd, Definition, Outcome, Record, Settle};
 use triphammer_model::{DeliveryId, FunctionName, Hops, RevisionId, Timestamp};
 
+use super::check_accept::Way;
 use super::checker::{Checker, Verdict, ensure};
 
 /// Attempts before which a canary is not judged.
@@ -112,6 +113,6 @@ impl Checker {
             && event.subject() == Some(name.as_str())
             && notice.hops == Hops(0);
         ensure!(about, "canary {} ends, and the host tells of {event:?}", canary.1);
-        self.check_routes(notice, None)
+        self.check_routes(notice, Way::Routed(None))
     }
 }

@@ -3,31 +3,29 @@
 use std::collections::BTreeSet;
 
 use triphammer_journal::{
-    Accept, Accepted, DropReason, Entrance, NewDelivery, Outcome, Record, RowChange, RowStatus,
-    Settle,
+    Accepted, Definition, DropReason, Entrance, Outcome, Record, RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
-    DeliveryId, Effects, Event, ExtensionValue, Hops, Manifest, NewEvent, Seq, Timestamp,
+    DeliveryId, Effects, Event, FunctionName, Manifest, NewEvent, Seq, Timestamp,
 };
 
 use super::HOPS_MAX;
+use super::check_accept::{Way, is_notice};
 use super::checker::{Checker, Run, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{End, Order, Read};
 
-fn is_notice(event: &Event) -> bool {
-    event.ty().starts_with("triphammer.")
-}
-
 /// Starts without an outcome after which a delivery is dead.
 const STARTS: u8 = 3;
+/// How long every attempt fails in the host before it pauses the function.
+const HOST_FAULTS_MS: u64 = 300_000;
 /// The longest wait after a fault of the host's own.
 const HOST_WAIT_MS: u64 = 5000;
 
 impl Checker {
     pub(super) fn check_record(&mut self, seq: Seq, record: &Record) -> Verdict {
         match record {
-            Record::Accept(accept) => self.check_accept(accept),
+            Record::Accept(accept) => self.check_accept(seq, accept),
             Record::Settle(settle) => self.check_settle(settle),
             Record::Rows { why: RowChange::Started, rows, .. } => self.check_start(seq, rows),
             Record::Rows { why: RowChange::Redriven, rows, .. } => {
@@ -36,25 +34,13 @@ impl Checker {
                     self.check_changed(seq, &row.id, Fate::Dead)
                 })
             }
-            Record::Drop { why: DropReason::Expired, ids, .. } => ids.iter().try_for_each(|id| {
-                ensure!(self.is_old(id), "{id} is given up before its time");
-                Ok(())
-            }),
-            Record::Drop { ids, .. } => {
-                ids.iter().try_for_each(|id| self.check_changed(seq, id, Fate::Open))
+            Record::Drop { why, ids, .. } => {
+                ids.iter().try_for_each(|id| self.check_drop(seq, *why, id))
             }
             Record::Define { name, definition, raised, .. } if !raised.is_empty() => {
                 self.check_canary_end(name, definition, raised)
             }
-            Record::Define { name, definition, .. } => {
-                let asked = self.orders.values_mut().find(|order| match &order.what {
-                    Order::Define { name: n, definition: d } => n == name && d == definition,
-                    Order::Remove { name: n, .. } => n == name && definition.deleted,
-                    _ => false,
-                });
-                asked.ok_or("a definition that nobody asked for")?.last = seq.get();
-                Ok(())
-            }
+            Record::Define { name, definition, .. } => self.check_define(seq, name, definition),
             Record::WipeState { function, .. } => {
                 let asked = self.orders.values_mut().find(|order| {
                     matches!(&order.what, Order::Remove { name, state: true, .. } if name == function)
@@ -62,8 +48,66 @@ impl Checker {
                 asked.ok_or("state is wiped that nobody asked to")?.last = seq.get();
                 Ok(())
             }
-            Record::Replay { .. } => Err("a replay that nobody asked for".into()),
+            Record::Replay { replay, events, .. } => self.check_replay(seq, replay, events),
         }
+    }
+
+    fn check_define(&mut self, seq: Seq, name: &FunctionName, definition: &Definition) -> Verdict {
+        let asked = self.orders.values_mut().find(|order| match &order.what {
+            Order::Define { name: n, definition: d } => n == name && d == definition,
+            Order::Remove { name: n, .. } => n == name && definition.deleted,
+            _ => false,
+        });
+        match asked {
+            Some(order) => order.last = seq.get(),
+            None => self.check_host_pause(name, definition)?,
+        }
+        Ok(())
+    }
+
+    /// A function whose every attempt has failed in the host for a while is paused by it.
+    fn check_host_pause(&self, name: &FunctionName, definition: &Definition) -> Verdict {
+        let mut expect = self.facts.functions.get(name).map(|f| f.definition.clone());
+        let expect = expect.as_mut().ok_or("a definition that nobody asked for")?;
+        let since = self.host_faults.get(name).copied().unwrap_or(self.now);
+        let long = self.now.ms() > since.ms() + HOST_FAULTS_MS;
+        ensure!(long, "{name} is defined anew, and nobody asked: it fails in the host {since:?}");
+        expect.paused.clone_from(&definition.paused);
+        let paused = definition.paused.as_ref().is_some_and(|pause| pause.at == self.now);
+        ensure!(paused && definition == expect, "more than a pause of {name}: {definition:?}");
+        Ok(())
+    }
+
+    /// Since when all attempts of a function have failed in the host.
+    pub(super) fn count_host_faults(&mut self, settle: &Settle) {
+        let name = &settle.id.function;
+        let run = self.runs.values().find(|run| run.id == settle.id && run.end.is_some());
+        match run.and_then(|run| run.end.as_ref()) {
+            Some(End::HostFault) => {
+                self.host_faults.entry(name.clone()).or_insert(settle.at);
+            }
+            _ => drop(self.host_faults.remove(name)),
+        }
+    }
+
+    fn check_drop(&mut self, seq: Seq, why: DropReason, id: &DeliveryId) -> Verdict {
+        match why {
+            DropReason::Operator | DropReason::Removed => self.check_changed(seq, id, Fate::Open),
+            DropReason::Expired => {
+                let fits = self.is_old(id) || self.is_expired(id);
+                ensure!(fits, "{id} is given up before its time");
+                Ok(())
+            }
+            DropReason::Debounced | DropReason::RateLimited => self.check_surplus(id, why),
+            DropReason::Cancelled | DropReason::Missed => self.check_taken_back(id, why),
+        }
+    }
+
+    /// Whether it is open, and no attempt at it may begin any more.
+    fn is_expired(&self, id: &DeliveryId) -> bool {
+        let delivery = self.facts.deliveries.get(id).filter(|d| d.fate == Fate::Open);
+        let expires = delivery.and_then(|delivery| delivery.expires);
+        expires.is_some_and(|expires| expires <= self.now) && !self.is_running(id)
     }
 
     /// Whether it is a dead letter that its function keeps no longer.
@@ -71,63 +115,6 @@ impl Checker {
         let keep = self.facts.manifest(&id.function).and_then(|m| m.dead_letter.keep);
         let delivery = self.facts.deliveries.get(id).filter(|d| d.fate == Fate::Dead);
         delivery.zip(keep).is_some_and(|(dead, keep)| dead.died.plus(keep) <= self.now)
-    }
-
-    fn check_accept(&mut self, accept: &Accept) -> Verdict {
-        if accept.entrance == Entrance::Host {
-            let owed = std::mem::take(&mut self.owed);
-            ensure!(owed.len() == accept.events.len(), "{owed:?} died, and others are told of");
-            let all = owed.iter().zip(&accept.events);
-            return all.into_iter().try_for_each(|(id, notice)| self.check_notice(id, notice));
-        }
-        ensure!(accept.entrance == Entrance::Ingress, "an event came in by {:?}", accept.entrance);
-        let events: Vec<&Event> = accept.events.iter().map(|accepted| &accepted.event).collect();
-        ensure!(self.is_sent(&events), "events that nobody sent, or not together");
-        let mut new = BTreeSet::new();
-        for accepted in &accept.events {
-            let event = &accepted.event;
-            let (source, id) = (event.source().to_owned(), event.id().to_owned());
-            let again =
-                self.facts.known.contains_key(&(Entrance::Ingress, source.clone(), id.clone()));
-            ensure!(
-                (!again || self.failed) && new.insert((source, id.clone())),
-                "event {id} is taken in twice"
-            );
-            ensure!(accepted.dedup.is_some(), "event {id} can't be recognised again");
-            ensure!(accepted.hops == Hops(0), "event {id} has come a long way");
-            self.check_routes(accepted, None)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_routes(&self, accepted: &Accepted, due: Option<Timestamp>) -> Verdict {
-        let expect = self.facts.route(&accepted.event);
-        let same = |(name, key): &(_, Result<Option<String>, ()>), found: &NewDelivery| {
-            let (found_key, dead) = (&found.key, &found.dead);
-            *name == found.function
-                && match key {
-                    Ok(key) => {
-                        key.as_deref() == found_key.as_ref().map(|key| key.as_str())
-                            && dead.is_none()
-                            && found.due == due
-                    }
-                    Err(()) => dead.as_ref().is_some_and(|e| e.code == "route.key_missing"),
-                }
-        };
-        let found = &accepted.deliveries;
-        let all = expect.len() == found.len() && expect.iter().zip(found).all(|(e, f)| same(e, f));
-        for new in found {
-            let own = match accepted.event.extension("priority") {
-                Some(ExtensionValue::Integer(own @ 0..10)) => Some(own as u32),
-                _ => None,
-            };
-            let of = |manifest: &Manifest| u32::from(manifest.priority.get());
-            let expect = own.or_else(|| self.facts.manifest(&new.function).map(of));
-            let found = u32::from(new.priority.get());
-            ensure!(expect == Some(found), "priority {found}, not {expect:?}");
-        }
-        ensure!(all, "event {} goes to {found:?}, not {expect:?}", accepted.event.id());
-        Ok(())
     }
 
     fn check_start(&mut self, seq: Seq, rows: &[triphammer_journal::DeliveryRow]) -> Verdict {
@@ -144,7 +131,7 @@ impl Checker {
     }
 
     /// Of a delivery that an operator's order changes.
-    fn check_changed(&mut self, seq: Seq, id: &DeliveryId, from: Fate) -> Verdict {
+    pub(super) fn check_changed(&mut self, seq: Seq, id: &DeliveryId, from: Fate) -> Verdict {
         let fate = self.facts.deliveries.get(id).map(|delivery| delivery.fate);
         let may = fate == Some(Fate::Dead) || fate == Some(from);
         ensure!(may, "{id} is changed by an operator and is {fate:?}");
@@ -214,10 +201,11 @@ impl Checker {
 
     fn check_commit(&self, settle: &Settle, run: &Run, delivery: &Delivery) -> Verdict {
         let id = &settle.id;
-        let Some(End::Commit(Effects { writes, emits, reply, .. })) = &run.end else {
+        let Some(End::Commit(Effects { writes, emits, reply, timers })) = &run.end else {
             return Err(format!("{id} is committed and has not succeeded"));
         };
-        let Outcome::Committed { writes: done, emitted, reply: replied, .. } = &settle.outcome
+        let Outcome::Committed { writes: done, emitted, reply: replied, cancelled, .. } =
+            &settle.outcome
         else {
             return Ok(());
         };
@@ -233,11 +221,14 @@ impl Checker {
         );
         ensure!(emits.is_empty() || delivery.hops.0 < HOPS_MAX, "{id} emits past the last hop");
         let emits = self.not_known(id, emits);
-        ensure!(emits.len() == emitted.len(), "{id} emits {} events", emitted.len());
+        let set = timers.iter().filter(|change| change.set.is_some()).count();
+        let all = emits.len() + set == emitted.len();
+        ensure!(all, "{id} emits {} events, {set} timers among them", emitted.len());
+        let (emitted, set) = emitted.split_at(emits.len());
         for (emit, accepted) in emits.iter().zip(emitted) {
             self.check_emitted(settle, delivery, emit, accepted)?;
         }
-        Ok(())
+        self.check_timers(settle, timers, set, cancelled)
     }
 
     /// Of what a handler emits, that which it has not emitted before.
@@ -269,32 +260,7 @@ impl Checker {
         ensure!(accepted.hops.0 == delivery.hops.0 + 1, "{id} emits at {:?}", accepted.hops);
         let repeated = |e: &Event| e.id() == event.id() && e.source() == event.source();
         ensure!(!self.facts.events.values().any(repeated), "event {} is emitted twice", event.id());
-        let due = emit.delay_ms.map(|ms| Timestamp(settle.at.0 + ms));
-        self.check_routes(accepted, due)
-    }
-
-    /// Dead letters from the beginning: the host tells of them next.
-    pub(super) fn owe(&mut self, seq: Seq, record: &Record) {
-        let (offset, events) = record.events();
-        for (index, accepted) in (seq.get() + offset..).zip(events) {
-            let seq = Seq::new(index).expect("it is above zero");
-            let dead = accepted.deliveries.iter().filter(|new| new.dead.is_some());
-            if !is_notice(&accepted.event) {
-                let id = |new: &NewDelivery| DeliveryId { seq, function: new.function.clone() };
-                self.owed.extend(dead.map(id));
-            }
-        }
-    }
-
-    /// The host's own event about a dead letter.
-    fn check_notice(&self, id: &DeliveryId, notice: &Accepted) -> Verdict {
-        let event = &notice.event;
-        let about =
-            event.ty() == "triphammer.delivery.dead" && event.subject() == Some(&id.to_string());
-        ensure!(about, "{id} is dead, and the host tells of {:?}", event.subject());
-        let hops = self.facts.deliveries[id].hops.0 + 1;
-        ensure!(notice.hops.0 == hops, "the notice of {id} is at {:?}", notice.hops);
-        self.check_routes(notice, None)
+        self.check_routes(accepted, Way::Routed(emit.delay_ms))
     }
 
     fn check_retry(

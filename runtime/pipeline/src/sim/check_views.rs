@@ -13,7 +13,7 @@ impl Checker {
     pub(super) fn ordered(&mut self, order: u32, what: &Order) {
         let deliveries = self.facts.deliveries.iter();
         let left = deliveries.filter(|(id, delivery)| match what {
-            Order::Define { .. } => false,
+            Order::Define { .. } | Order::Replay { .. } | Order::CancelReplay(_) => false,
             Order::Remove { name, .. } => {
                 id.function == *name && matches!(delivery.fate, Fate::Open | Fate::Dead)
             }
@@ -24,7 +24,8 @@ impl Checker {
             }
         });
         let left: BTreeSet<_> = left.map(|(id, _)| id.clone()).collect();
-        let outstanding = Outstanding { what: what.clone(), left, count: 0, last: 0 };
+        let count = if let Order::CancelReplay(id) = what { *id } else { 0 };
+        let outstanding = Outstanding { what: what.clone(), left, count, last: 0 };
         self.orders.insert(order, outstanding);
     }
 
@@ -46,7 +47,7 @@ impl Checker {
     fn may_refuse(&self, what: &Order) -> bool {
         let open = |name: &FunctionName| {
             let of = |(id, delivery): (&DeliveryId, &Delivery)| {
-                id.function == *name && delivery.fate == Fate::Open
+                id.function == *name && delivery.fate == Fate::Open && !self.is_asleep(id)
             };
             self.facts.deliveries.iter().any(of)
         };
@@ -57,7 +58,10 @@ impl Checker {
                 let gone = function.is_none_or(|function| function.definition.deleted);
                 gone || (!discard && open(name))
             }
-            Order::Redrive(_) | Order::Drop(_) => false,
+            Order::Replay { function, .. } => {
+                function.as_ref().is_some_and(|name| self.is_gone(name))
+            }
+            Order::Redrive(_) | Order::Drop(_) | Order::CancelReplay(_) => false,
         }
     }
 
@@ -129,20 +133,26 @@ impl Checker {
 
     /// Nothing is left to do: everything is settled, or dead, or stands behind a dead letter.
     pub(super) fn quiet(&self) -> Verdict {
-        let halted = |(id, delivery): &(&DeliveryId, &Delivery)| {
-            let key = delivery.key.as_ref();
-            let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
-            head.is_some_and(|head| self.facts.deliveries[head].fate == Fate::Dead)
-        };
         let open = |(id, delivery): &(&DeliveryId, &Delivery)| {
-            delivery.fate == Fate::Open && !halted(&(*id, *delivery))
+            delivery.fate == Fate::Open
+                && !self.is_halted(id, delivery)
+                && !self.sleeps(id, delivery, self.now)
         };
         let old = self.facts.deliveries.iter().find(|(id, _)| self.is_old(id));
         ensure!(old.is_none(), "{old:?} is kept for longer than its function says");
         let left = self.facts.deliveries.iter().find(open);
         ensure!(left.is_none(), "nothing is left to do, and {left:?} waits for ever");
         ensure!(self.runs.is_empty(), "a run has not ended: {:?}", self.runs);
+        let replay = self.facts.replays.values().find(|replay| replay.is_running());
+        ensure!(replay.is_none(), "nothing is left to do, and {replay:?} is not through");
         Ok(())
+    }
+
+    /// Whether it stands behind a dead letter.
+    pub(super) fn is_halted(&self, id: &DeliveryId, delivery: &Delivery) -> bool {
+        let key = delivery.key.as_ref();
+        let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
+        head.is_some_and(|head| self.facts.deliveries[head].fate == Fate::Dead)
     }
 }
 

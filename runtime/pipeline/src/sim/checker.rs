@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use triphammer_journal::{Entrance, Record};
-use triphammer_model::{DeliveryId, Event, RevisionId, Seq, Timestamp};
+use triphammer_journal::{DropReason, Entrance, Record};
+use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Seq, Timestamp};
 
 use super::check_canary::Canaries;
-use super::facts::{Facts, Fate};
+use super::check_flow::Flow;
+use super::check_replays::Paces;
+use super::check_schedules::Chains;
+use super::facts::{Delivery, Facts, Fate};
 use super::observed::{Answer, End, Observed, Order, Read};
 
 /// Why a history is wrong.
@@ -40,6 +43,13 @@ pub(super) struct Checker {
     /// Dead letters that the host has not told of yet.
     pub(super) owed: Vec<DeliveryId>,
     pub(super) canaries: Canaries,
+    pub(super) flow: Flow,
+    pub(super) chains: Chains,
+    pub(super) paces: Paces,
+    /// Since when all attempts of functions have failed in the host.
+    pub(super) host_faults: BTreeMap<FunctionName, Timestamp>,
+    /// The log has let go of what comes before.
+    pub(super) kept: u64,
     /// Answered as new; no event is new twice.
     fresh: BTreeSet<Seq>,
 }
@@ -94,7 +104,10 @@ impl Checker {
             Observed::Failed => self.failed = true,
             Observed::Down { clean } => self.down(*clean),
             Observed::Up { last, unclean } => self.up(*last, *unclean)?,
+            Observed::Kept(kept) => self.kept = *kept,
             Observed::Shown { exact, counts, deliveries } => {
+                self.check_flow()?;
+                self.check_chains()?;
                 self.shown(*exact, counts, deliveries)?;
             }
             Observed::State(entries) => self.state(entries)?,
@@ -130,8 +143,13 @@ impl Checker {
                 continue;
             }
             ensure!(self.fresh.insert(seq), "event {id} is new a second time");
-            let of = self.facts.deliveries.keys().filter(|delivery| delivery.seq == seq);
-            let functions: Vec<_> = of.map(|delivery| delivery.function.clone()).collect();
+            let of = self.facts.deliveries.iter().filter(|(delivery, _)| delivery.seq == seq);
+            let limited = |(_, delivery): &(_, &Delivery)| match delivery.dropped {
+                Some((record, DropReason::RateLimited)) => record.get() > self.durable,
+                _ => false,
+            };
+            ensure!(!of.clone().any(|d| limited(&d)), "{id} is dropped, and that not on disk");
+            let functions: Vec<_> = of.map(|(delivery, _)| delivery.function.clone()).collect();
             ensure!(functions == answer.functions, "event {id} goes elsewhere than it says");
         }
         Ok(())
@@ -142,6 +160,8 @@ impl Checker {
         ensure!(delivery.fate == Fate::Open, "{id} runs and is {:?}", delivery.fate);
         ensure!(!self.is_running(id), "{id} runs twice at once");
         ensure!(delivery.due <= self.now, "{id} runs early: due {:?}", delivery.due);
+        let expires = delivery.expires.filter(|expires| *expires <= self.now);
+        ensure!(expires.is_none(), "{id} runs and has expired: {expires:?}");
         ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
         let function = &self.facts.functions[&id.function];
         ensure!(function.definition.paused.is_none(), "{id} runs while its function is paused");
@@ -163,6 +183,8 @@ impl Checker {
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }
         self.check_side(id, revision)?;
+        self.flow_started(id)?;
+        self.firing_begins(id)?;
         let id = id.clone();
         let run_of = Run {
             id,
@@ -223,8 +245,19 @@ impl Checker {
         self.check_record(seq, record)?;
         if let Record::Settle(settle) = record {
             self.count_canary(settle);
+            self.count_host_faults(settle);
         }
+        let defined = match record {
+            Record::Define { name, .. } => Some((name, self.idle_since(name))),
+            _ => None,
+        };
         self.facts.apply(seq, record);
+        if let Some((name, idle)) = defined {
+            self.flow_defined(name);
+            self.chains_defined(name, idle);
+        }
+        self.flow_took_in(seq, record);
+        self.chains_took_in(seq, record);
         self.owe(seq, record);
         self.records.push((seq, record.clone()));
         Ok(())
@@ -237,6 +270,8 @@ impl Checker {
         self.orders.clear();
         self.owed.clear();
         self.canaries.down();
+        self.paces.clear();
+        self.host_faults.clear();
     }
 
     fn up(&mut self, last: u64, unclean: bool) -> Verdict {
@@ -260,6 +295,8 @@ impl Checker {
         let open = deliveries.filter(|(_, delivery)| delivery.fate == Fate::Open);
         self.suspects =
             if unclean { open.map(|(id, _)| id.clone()).collect() } else { <_>::default() };
+        self.flow_up();
+        self.chains_up();
         Ok(())
     }
 }

@@ -77,6 +77,8 @@ pub(super) enum Observed {
         last: u64,
         unclean: bool,
     },
+    /// The log keeps everything from this record on.
+    Kept(u64),
     /// What the host tells of its deliveries. `exact`: nothing has come due that it has not been
     /// told of yet.
     Shown {
@@ -100,10 +102,24 @@ pub(super) struct Answer {
 
 #[derive(Clone, Debug)]
 pub(super) enum Order {
-    Define { name: FunctionName, definition: Definition },
-    Remove { name: FunctionName, discard: bool, state: bool },
+    Define {
+        name: FunctionName,
+        definition: Definition,
+    },
+    Remove {
+        name: FunctionName,
+        discard: bool,
+        state: bool,
+    },
     Redrive(Vec<DeliveryId>),
     Drop(Vec<DeliveryId>),
+    /// Of this type, or of all but the host's own; for one function, or whoever asks for them.
+    Replay {
+        ty: Option<String>,
+        function: Option<FunctionName>,
+        rate: u32,
+    },
+    CancelReplay(u64),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,9 +5,10 @@ use triphammer_journal::sim::{Faults, SimDisk};
 use triphammer_model::{Event, FunctionName, Timestamp};
 
 use super::checker::Checker;
-use super::generator::{FunctionSpec, Generator, Step};
+use super::generator::{Generator, Step};
 use super::host::{Handler, Host, Shown};
 use super::observed::{End, Observed, Read};
+use super::spec::FunctionSpec;
 use crate::clock::Clock;
 
 /// A violation, and the history that leads to it.
@@ -70,6 +71,7 @@ impl World {
     }
 
     pub(super) fn begin(&mut self) -> Stepped {
+        self.generator.now = START;
         self.observe(Observed::Time(START))
     }
 
@@ -129,7 +131,12 @@ impl World {
                 let due = self.host.core.lock().queue.next_due();
                 self.advance(due.map_or(0, |due| due.0))?;
             }
+            Step::Jump => {
+                let ms = self.generator.rng.below(4 * 60_000);
+                self.advance(self.clock.now().0 + ms)?;
+            }
             Step::Timers => drop(self.host.timers()),
+            Step::Replays => drop(self.host.replay()),
             Step::Crash | Step::Kill => self.restart(step)?,
             Step::Stop => self.stop()?,
             Step::Halt => {
@@ -185,6 +192,8 @@ impl World {
             return Ok(false);
         }
         let Some(lease) = self.host.lease() else { return Ok(false) };
+        // What has expired was given up on the way.
+        self.sync()?;
         let run = self.number();
         let (id, attempt, revision) = (lease.id(), lease.attempt(), lease.revision.id);
         self.observe(Observed::Leased { run, id, attempt, revision })?;
@@ -289,6 +298,7 @@ impl World {
     fn checkpoint(&mut self) -> Stepped {
         let step = self.host.checkpointer.step(self.clock.now());
         self.host.failed |= step.is_err();
+        self.observe(Observed::Kept(self.host.oldest()))?;
         self.look_at_journal()
     }
 
@@ -299,6 +309,7 @@ impl World {
 
     pub(super) fn advance(&mut self, to: u64) -> Stepped {
         self.clock.advance_to(Timestamp(to));
+        self.generator.now = self.clock.now();
         self.observe(Observed::Time(self.clock.now()))
     }
 
@@ -310,6 +321,7 @@ impl World {
         } else {
             self.sim.crash()
         }
+        self.pass_time()?;
         let mut faults = Faults::default();
         if self.generator.rng.chance(25) {
             faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(60));
@@ -329,8 +341,19 @@ impl World {
         self.sim.set_faults(Faults::default());
         let last = self.host.core.durable.position();
         self.observe(Observed::Up { last, unclean: self.host.was_unclean() })?;
+        self.observe(Observed::Kept(self.host.oldest()))?;
         self.look()?;
         self.look_at_state()
+    }
+
+    /// The host is down for a moment, or for minutes.
+    fn pass_time(&mut self) -> Stepped {
+        let ms = match self.generator.rng.below(10) {
+            0..5 => return Ok(()),
+            5..8 => self.generator.rng.below(2000),
+            _ => self.generator.rng.below(4 * 60_000),
+        };
+        self.advance(self.clock.now().0 + ms)
     }
 
     /// As the engine stops: no new leases, running attempts, the last checkpoint, the log.
@@ -379,13 +402,15 @@ impl World {
                 return Err("the world does not come to rest".into());
             }
             let busy = self.work()? || self.end()? || self.write()? || self.host.timers();
+            let busy = busy || self.host.replay();
             self.look()?;
             if busy {
                 continue;
             }
-            match self.host.look {
-                Some(look) => self.advance(look.0)?,
-                None => break,
+            let next = self.host.look.into_iter().chain(self.host.replay_due()).min();
+            match next {
+                Some(next) if !self.checker.only_firings_sleep(next) => self.advance(next.0)?,
+                _ => break,
             }
         }
         self.look_at_state()?;
