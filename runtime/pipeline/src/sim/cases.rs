@@ -1,10 +1,12 @@
 //! Histories that were once wrong, by hand and as short as they can be. Random ones found them.
 
-use triphammer_model::{Effects, Event, EventParts, NewEvent, StateWrite};
+use triphammer_model::{
+    Effects, Event, EventParts, ExtensionValue, NewEvent, StateWrite, TimerChange, TimerEvent,
+};
 
 use super::generator::Step;
 use super::observed::End;
-use super::spec::FunctionSpec;
+use super::spec::{FunctionSpec, ScheduleSpec};
 use super::world::World;
 use crate::canary::Share;
 
@@ -29,6 +31,20 @@ fn event(id: &str, subject: &str) -> Event {
         .unwrap()
 }
 
+/// A first commit, which sets a timer.
+fn set_timer() -> End {
+    let timer = TimerEvent { parts: parts("tick", "s"), after_ms: 100 };
+    let timers = vec![TimerChange { name: "timer".into(), set: Some(timer) }];
+    let End::Commit(effects) = emit("s", None) else { unreachable!("it commits") };
+    End::Commit(Effects { timers, emits: Vec::new(), ..effects })
+}
+
+/// A function with one schedule, each minute.
+fn scheduled(missed: &'static str) -> FunctionSpec {
+    let schedules = vec![ScheduleSpec { name: "c", minutes: 1, missed }];
+    FunctionSpec { schedules, ..spec() }
+}
+
 /// A first commit that emits one event for the lane of `subject`.
 fn emit(subject: &str, delay_ms: Option<u64>) -> End {
     let value = Some(bytes::Bytes::from_static(b"1"));
@@ -42,6 +58,14 @@ impl World {
     fn sent(&mut self, id: &str, subject: &str) {
         self.send(vec![event(id, subject)]).unwrap();
         self.write().unwrap();
+    }
+
+    /// Everything that sleeps until then is woken.
+    fn pass(&mut self, ms: u64) {
+        let now = self.clock.now().0;
+        self.advance(now + ms).unwrap();
+        self.host.timers();
+        self.look().unwrap();
     }
 
     /// Runs the next delivery to its end.
@@ -145,5 +169,16 @@ fn a_canary_that_fails_is_ended_by_the_attempt_that_passes_its_bound() {
     assert!(!is_canary(&world));
     world.restart(Step::Crash).unwrap();
     assert!(!is_canary(&world), "and stays so");
+    world.rest().unwrap();
+}
+
+#[test]
+fn a_timer_is_as_urgent_as_the_revision_that_is_active_says() {
+    let mut world = keyed();
+    world.sent("a", "s");
+    assert!(world.work().unwrap());
+    world.deploy(FunctionSpec { priority: 9, ..spec() }).unwrap();
+    let run = *world.host.runs.keys().next().unwrap();
+    world.end_with(run, set_timer()).unwrap();
     world.rest().unwrap();
 }
