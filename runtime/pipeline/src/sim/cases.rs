@@ -182,3 +182,17 @@ fn a_timer_is_as_urgent_as_the_revision_that_is_active_says() {
     world.end_with(run, set_timer()).unwrap();
     world.rest().unwrap();
 }
+
+#[test]
+fn a_wait_that_is_over_at_once_takes_the_place_of_a_longer_one() {
+    let mut world = World::new(1);
+    world.begin().unwrap();
+    world.deploy(FunctionSpec { debounce: Some((100, Some(200))), ..spec() }).unwrap();
+    let mut late = event("a", "s").to_parts();
+    late.extensions.push(("delay".into(), ExtensionValue::Text("5000ms".into())));
+    world.send(vec![Event::new(&late).unwrap()]).unwrap();
+    world.pass(1000);
+    world.sent("b", "s");
+    world.look().unwrap();
+    world.rest().unwrap();
+}
