@@ -1,7 +1,8 @@
 //! One firing of a schedule: the event and the delivery of a slot. Knows nothing of what is open.
 //!
 //! The delivery's name says which schedule and which slot it is of, so what is open says which slots
-//! have been made, after a restart too.
+//! have been made, after a restart too. It says by which rule as well: a schedule may have another
+//! one under the same name.
 
 use serde_json::json;
 use triphammer_journal::{Accepted, NewDelivery};
@@ -13,6 +14,8 @@ use triphammer_model::{
 pub(crate) const TYPE: &str = "triphammer.schedule";
 
 const NAME: &str = "\0cron:";
+/// Between the name of a schedule, which has no such character, and its rule.
+const RULE: char = '\0';
 
 /// How many missed slots are counted; there may be more.
 const MISSED_MAX: u32 = 10_000;
@@ -29,12 +32,24 @@ pub(crate) fn parse(name: &str) -> Option<(&str, Firing)> {
     let mut parts = name.strip_prefix(NAME)?.splitn(3, ':');
     let slot = Timestamp(parts.next()?.parse().ok()?);
     let missed = parts.next()?.parse().ok()?;
-    Some((parts.next()?, Firing { slot, missed }))
+    let (schedule, _) = parts.next()?.split_once(RULE)?;
+    Some((schedule, Firing { slot, missed }))
+}
+
+/// Whether a firing of this name was made by the rule that the schedule has now.
+pub(crate) fn is_of(name: &str, schedule: &Schedule) -> bool {
+    parse(name).is_some() && name.ends_with(&rule(schedule))
+}
+
+/// What the slots of a schedule follow from, as it stands in a name.
+fn rule(schedule: &Schedule) -> String {
+    format!("{RULE}{} {}", schedule.cron.as_str(), schedule.zone.as_str())
 }
 
 impl Firing {
-    fn name(self, schedule: &str) -> String {
-        format!("{NAME}{}:{}:{schedule}", self.slot.ms(), self.missed)
+    fn name(self, schedule: &Schedule) -> String {
+        let Self { slot, missed } = self;
+        format!("{NAME}{}:{missed}:{}{}", slot.ms(), schedule.name, rule(schedule))
     }
 
     /// The first one of a schedule that begins now, or goes on after it was broken off.
@@ -98,7 +113,7 @@ impl Firing {
         let delivery = NewDelivery {
             priority: manifest.priority,
             due: Some(self.slot),
-            name: Some(self.name(name)),
+            name: Some(self.name(schedule)),
             ..NewDelivery::new(function.clone(), key)
         };
         Some(Accepted { event, hops: Hops(0), dedup: None, deliveries: vec![delivery] })
@@ -143,8 +158,11 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        assert_eq!(parse(&at(7, 3).name("a:b")), Some(("a:b", at(7, 3))));
-        for other in ["a", "\0cron:x", "\0cron:1:2", "\0debounce", "cron:1:2:a"] {
+        let schedule = schedule("once");
+        let name = at(7, 3).name(&schedule);
+        assert_eq!(parse(&name), Some(("a:b", at(7, 3))));
+        assert!(is_of(&name, &schedule) && !is_of(&format!("{name}/Zone"), &schedule));
+        for other in ["a", "\0cron:x", "\0cron:1:2", "\0cron:1:2:a", "\0debounce", "cron:1:2:a"] {
             assert_eq!(parse(other), None);
         }
     }

@@ -205,17 +205,15 @@ impl Inner {
         }
     }
 
-    /// Whether this schedule would have made the same firing at the same moment.
+    /// Whether this schedule goes on from the firing.
     fn still_holds(&self, newest: Newest, schedule: &Schedule, keyed: bool) -> bool {
         if newest.over {
             // The one after it is made by this schedule, whatever it was before.
             return true;
         }
         let entry = self.queue.entry(newest.slot);
-        let slot = newest.firing.slot;
-        let next = schedule.next_after(entry.accepted);
-        let first = next.is_some_and(|next| next >= slot);
-        first && schedule.has_slot(slot) && entry.key.is_some() == keyed
+        let same = entry.name().is_some_and(|name| firing::is_of(name, schedule));
+        same && entry.key.is_some() == keyed
     }
 
     /// The firing that a schedule lacks: its first, the one after one that is over, or one for all

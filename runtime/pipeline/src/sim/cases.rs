@@ -196,3 +196,16 @@ fn a_wait_that_is_over_at_once_takes_the_place_of_a_longer_one() {
     world.look().unwrap();
     world.rest().unwrap();
 }
+
+#[test]
+fn a_slot_that_was_dropped_does_not_come_with_the_next_deploy() {
+    let mut world = World::new(1);
+    world.begin().unwrap();
+    world.deploy(scheduled("all")).unwrap();
+    let id = world.host.shown().deliveries[0].0.clone();
+    world.drop_these(vec![id]).unwrap();
+    world.look().unwrap();
+    world.deploy(FunctionSpec { priority: 9, ..scheduled("all") }).unwrap();
+    world.look().unwrap();
+    world.rest().unwrap();
+}
