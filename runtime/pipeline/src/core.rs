@@ -215,16 +215,14 @@ impl Core {
         };
         let queue = inner.queue.function(function);
         let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
-        let lease = Lease { slot, function, revision, entry, validated, started, conflicts: 0 };
+        let mut lease = Lease { slot, function, revision, entry, validated, started, conflicts: 0 };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
             let (attempt, at) = (lease.attempt(), started);
             let item = FeedItem::Attempted { id, revision, attempt, at };
             inner.feed.push(lease.entry.seq.get(), || item);
         }
-        if let Some(name) = lease.entry.name() {
-            self.follow(&mut inner, function, name);
-        }
+        self.follow(&mut inner, &mut lease);
         let (more, news) = (inner.queue.has_next(), inner.feed.is_waiting());
         drop(inner);
         if news {

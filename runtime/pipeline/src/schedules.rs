@@ -5,7 +5,8 @@
 //! commit, so wherever the log ends, it says which slot was the last. A slot is made at most once,
 //! because only what is missing is made: see `what_is_missing`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use triphammer_journal::{Accept, Accepted, AppendError, Body, DropReason, Entrance, Record};
@@ -13,7 +14,7 @@ use triphammer_model::{
     DeliveryId, FunctionName, Limits, Manifest, Missed, Schedule, Seq, Timestamp,
 };
 
-use crate::core::{Core, Inner};
+use crate::core::{Core, Inner, Lease};
 use crate::firing::{self, Firing};
 use crate::info::{ScheduleInfo, Status};
 use crate::queue::{FnId, Queue};
@@ -23,7 +24,7 @@ use crate::slab::Slot;
 /// The newest firing of each schedule.
 #[derive(Debug, Default)]
 pub(crate) struct Schedules {
-    newest: HashMap<FnId, HashMap<String, Newest, RandomState>, RandomState>,
+    newest: HashMap<FnId, BTreeMap<String, Newest>, RandomState>,
     /// Functions whose newest firing is over, and the one after it not made yet.
     behind: Vec<FunctionName>,
 }
@@ -117,10 +118,15 @@ impl Core {
         self.carry_out(inner, name, &plan);
     }
 
-    /// A delivery of this name begins. If it is a schedule's newest firing, the next one is made.
-    pub(crate) fn follow(&self, inner: &mut Inner, id: FnId, name: &str) {
-        let function = inner.queue.function(id).name.clone();
-        if inner.schedules.end(id, name, &function) {
+    /// A delivery begins. If it is a schedule's newest firing, the next one is made. From then on it
+    /// is a delivery like any other, whatever becomes of the schedule: its name is gone.
+    pub(crate) fn follow(&self, inner: &mut Inner, lease: &mut Lease) {
+        let is_firing = |name: &&Arc<str>| firing::parse(name).is_some();
+        let Some(name) = lease.entry.name().filter(is_firing).cloned() else { return };
+        lease.entry.forget_name();
+        inner.queue.entry_mut(lease.slot).forget_name();
+        let function = inner.queue.function(lease.function).name.clone();
+        if inner.schedules.end(lease.function, &name, &function) {
             self.mend_schedules(inner);
             // It may be due before anything else.
             self.timer.notify_one();
@@ -248,7 +254,7 @@ impl Inner {
     /// host takes them back when they are in the way.
     pub(crate) fn waiting(&self, name: &FunctionName) -> u64 {
         let Some(id) = self.queue.find(name) else { return 0 };
-        let newest = self.schedules.newest.get(&id).into_iter().flat_map(HashMap::values);
+        let newest = self.schedules.newest.get(&id).into_iter().flat_map(BTreeMap::values);
         let asleep = newest.filter(|newest| self.asleep(id, **newest).is_some()).count();
         self.queue.function(id).open().saturating_sub(asleep as u64)
     }

@@ -209,3 +209,17 @@ fn a_slot_that_was_dropped_does_not_come_with_the_next_deploy() {
     world.look().unwrap();
     world.rest().unwrap();
 }
+
+#[test]
+fn a_firing_that_has_begun_outlives_its_schedule_and_the_host() {
+    let mut world = World::new(1);
+    world.begin().unwrap();
+    world.deploy(scheduled("once")).unwrap();
+    world.pass(60_000);
+    world.ran(End::Retry { after_ms: Some(500) });
+    world.deploy(spec()).unwrap();
+    world.write().unwrap();
+    world.restart(Step::Kill).unwrap();
+    assert_eq!(world.host.shown().deliveries.len(), 1, "it waits for its next attempt");
+    world.rest().unwrap();
+}

@@ -279,7 +279,8 @@ impl Checker {
         let Chains { owed, followed, .. } = &mut self.chains;
         ensure!(owed.is_empty(), "not taken back: {owed:?}");
         for id in std::mem::take(followed) {
-            let begun = self.is_running(&id) || self.facts.deliveries[&id].fate != Fate::Open;
+            let firing = &self.facts.deliveries[&id];
+            let begun = self.is_running(&id) || firing.tried || firing.fate != Fate::Open;
             ensure!(begun, "{id} has not begun, and the next is there");
         }
         self.chains.changed.clear();
