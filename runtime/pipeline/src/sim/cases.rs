@@ -9,6 +9,7 @@ use super::observed::End;
 use super::spec::{FunctionSpec, ScheduleSpec};
 use super::world::World;
 use crate::canary::Share;
+use crate::info::Remove;
 
 /// A world with a keyed function `f0` that takes `t0`.
 fn keyed() -> World {
@@ -57,7 +58,7 @@ impl World {
     /// Sends an event, and has it on disk.
     fn sent(&mut self, id: &str, subject: &str) {
         self.send(vec![event(id, subject)]).unwrap();
-        self.write().unwrap();
+        while self.write().unwrap() {}
     }
 
     /// Everything that sleeps until then is woken.
@@ -73,7 +74,7 @@ impl World {
         assert!(self.work().unwrap());
         let run = *self.host.runs.keys().next().unwrap();
         self.end_with(run, end).unwrap();
-        self.write().unwrap();
+        while self.write().unwrap() {}
         self.look().unwrap();
     }
 }
@@ -218,7 +219,7 @@ fn a_firing_that_has_begun_outlives_its_schedule_and_the_host() {
     world.pass(60_000);
     world.ran(End::Retry { after_ms: Some(500) });
     world.deploy(spec()).unwrap();
-    world.write().unwrap();
+    while world.write().unwrap() {}
     world.restart(Step::Kill).unwrap();
     assert_eq!(world.host.shown().deliveries.len(), 1, "it waits for its next attempt");
     world.rest().unwrap();

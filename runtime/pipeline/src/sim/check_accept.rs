@@ -9,6 +9,7 @@ use triphammer_model::{
 
 use super::checker::{Checker, Verdict, ensure};
 use super::facts::FIRING;
+use super::seen::Seen;
 
 /// How an event comes to its functions.
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +132,10 @@ impl Checker {
         let pause = self.now.plus(debounce.period);
         let wait = self.facts.wait(&new.function, new.key.as_ref(), self.now);
         match debounce.max.zip(wait) {
-            Some((max, (_, first))) if own <= pause => pause.min(first.plus(max)),
+            Some((max, (_, first))) if own <= pause => {
+                self.notes.saw(Seen::WaitBounded);
+                pause.min(first.plus(max))
+            }
             _ => own.max(pause),
         }
     }

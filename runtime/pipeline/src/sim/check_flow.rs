@@ -8,6 +8,7 @@ use triphammer_model::{DeliveryId, FunctionName, OrderingKey, Rate, Seq, Timesta
 
 use super::checker::{Checker, Verdict, ensure};
 use super::facts::{Delivery, Fate, Kind};
+use super::seen::Seen;
 
 /// What is known of the flow since the host is up.
 #[derive(Debug, Default)]
@@ -86,6 +87,7 @@ impl Checker {
             if let Some((before, waits)) = last.insert(of, (id, until))
                 && delivery.accepted < waits
             {
+                self.notes.saw(Seen::DebounceTorn);
                 self.flow.owed.insert(before.clone(), DropReason::Debounced);
             }
         }
@@ -99,6 +101,12 @@ impl Checker {
         if let Some(window) = self.flow.started.get_mut(name) {
             ensure!(window.has_room(self.now), "{id} begins, and {:?} have", window.times);
             window.take(self.now);
+            if !window.has_room(self.now) {
+                self.notes.saw(Seen::ThrottleFull);
+            }
+        }
+        if self.flow.closed.remove(name).is_some() {
+            self.notes.saw(Seen::ThrottleOpens);
         }
         Ok(())
     }
@@ -156,6 +164,8 @@ impl Checker {
         ensure!(owed == Some(why), "{id} is given up as {why:?}, and it was {owed:?}");
         let open = self.facts.deliveries.get(id).is_some_and(|d| d.fate == Fate::Open);
         ensure!(open, "{id} is given up as {why:?}, and is not open");
+        let limited = why == DropReason::RateLimited;
+        self.notes.saw(if limited { Seen::RateLimited } else { Seen::Debounced });
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use super::check_accept::{Way, is_notice};
 use super::checker::{Checker, Run, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{End, Order, Read};
+use super::seen::Seen;
 
 /// Starts without an outcome after which a delivery is dead.
 const STARTS: u8 = 3;
@@ -42,7 +43,7 @@ impl Checker {
             }
             Record::Define { name, definition, .. } => self.check_define(seq, name, definition),
             Record::WipeState { function, .. } => {
-                let asked = self.orders.values_mut().find(|order| {
+                let asked = self.orders.values_mut().rev().find(|order| {
                     matches!(&order.what, Order::Remove { name, state: true, .. } if name == function)
                 });
                 asked.ok_or("state is wiped that nobody asked to")?.last = seq.get();
@@ -53,7 +54,8 @@ impl Checker {
     }
 
     fn check_define(&mut self, seq: Seq, name: &FunctionName, definition: &Definition) -> Verdict {
-        let asked = self.orders.values_mut().find(|order| match &order.what {
+        // It is obeyed at once; others may still wait for their answers.
+        let asked = self.orders.values_mut().rev().find(|order| match &order.what {
             Order::Define { name: n, definition: d } => n == name && d == definition,
             Order::Remove { name: n, .. } => n == name && definition.deleted,
             _ => false,
@@ -74,6 +76,7 @@ impl Checker {
         ensure!(long, "{name} is defined anew, and nobody asked: it fails in the host {since:?}");
         expect.paused.clone_from(&definition.paused);
         let paused = definition.paused.as_ref().is_some_and(|pause| pause.at == self.now);
+        self.notes.saw(Seen::HostPause);
         ensure!(paused && definition == expect, "more than a pause of {name}: {definition:?}");
         Ok(())
     }
@@ -92,9 +95,14 @@ impl Checker {
 
     fn check_drop(&mut self, seq: Seq, why: DropReason, id: &DeliveryId) -> Verdict {
         match why {
+            DropReason::Removed if self.orphans.remove(id) => Ok(()),
             DropReason::Operator | DropReason::Removed => self.check_changed(seq, id, Fate::Open),
             DropReason::Expired => {
-                let fits = self.is_old(id) || self.is_expired(id);
+                let expired = self.is_expired(id);
+                if expired {
+                    self.notes.saw(Seen::Expired);
+                }
+                let fits = self.is_old(id) || expired;
                 ensure!(fits, "{id} is given up before its time");
                 Ok(())
             }
@@ -183,6 +191,10 @@ impl Checker {
                 Read::Name { name, .. } => {
                     let mut all = self.facts.state_at(started);
                     let found = all.find(|((s, n), _)| *s == space && n == name);
+                    let kept = self.facts.state.contains_key(&(space.clone(), name.clone()));
+                    if found.is_none() && kept {
+                        self.notes.saw(Seen::StateGone);
+                    }
                     Read::Name { name: name.clone(), value: found.map(|(_, v)| v.clone()) }
                 }
                 Read::Scan { prefix, .. } => {

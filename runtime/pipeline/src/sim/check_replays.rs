@@ -9,6 +9,7 @@ use triphammer_model::{Event, ExtensionValue, FunctionName, Hops, Seq, Timestamp
 use super::check_accept::Way;
 use super::checker::{Checker, Verdict, ensure};
 use super::observed::Order;
+use super::seen::Seen;
 
 /// When each has made how many, since the host is up.
 pub(super) type Paces = BTreeMap<u64, Vec<(Timestamp, u64)>>;
@@ -39,6 +40,7 @@ impl Checker {
                     *replay == stays && events.is_empty(),
                     "replay {id} is cancelled, and runs"
                 );
+                self.notes.saw(Seen::ReplayCancelled);
                 ensure!(*at == self.now, "replay {id} is cancelled at {at:?}");
                 Ok(())
             }
@@ -60,7 +62,7 @@ impl Checker {
 
     fn check_begun(&mut self, seq: Seq, replay: &Replay, events: &[Accepted]) -> Verdict {
         let last = self.facts.replays.keys().last().copied().unwrap_or(0);
-        let asked = self.orders.values_mut().find(|order| match &order.what {
+        let asked = self.orders.values_mut().rev().find(|order| match &order.what {
             Order::Replay { ty, function, rate } => {
                 (ty, function, *rate) == (&replay.filter.ty, &replay.function, replay.rate)
             }
@@ -91,6 +93,13 @@ impl Checker {
             ..before.clone()
         };
         ensure!(*replay == after, "replay {id} is {replay:?}, not {after:?}");
+        made.iter().for_each(|_| self.notes.saw(Seen::Replayed));
+        if ended {
+            self.notes.saw(Seen::ReplayDone);
+        }
+        if before.done > 0 && !self.paces.contains_key(&id) {
+            self.notes.saw(Seen::ReplayGoesOn);
+        }
         let mut made_next = made.iter().peekable();
         for (seq, event) in
             self.facts.events.range(before.next..next.min(before.end).max(before.next))

@@ -9,6 +9,7 @@ use triphammer_model::{DeliveryId, FunctionName, Hops, Manifest, Missed, Seq, Ti
 use super::check_accept::usual_priority;
 use super::checker::{Checker, Verdict, ensure};
 use super::facts::{Delivery, Fate, Firing, Kind};
+use super::seen::Seen;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -116,10 +117,11 @@ impl Checker {
         chains.replaced.retain(|_, seq| seq.get() <= self.facts.last);
         for (id, delivery) in &self.facts.deliveries {
             let Kind::Firing(firing) = &delivery.kind else { continue };
-            if delivery.fate != Fate::Open {
+            if delivery.fate != Fate::Open || self.orphans.contains(id) {
                 continue;
             }
             if chains.replaced.contains_key(id) {
+                self.notes.saw(Seen::MergeTorn);
                 chains.owed.insert(id.clone(), DropReason::Missed);
                 continue;
             }
@@ -185,6 +187,11 @@ impl Checker {
         let key = (name.clone(), firing.schedule.clone());
         let expect = self.next_firing(&key, step_ms, missed, seq)?;
         let found = (firing.slot, firing.missed);
+        match missed {
+            Missed::Once if firing.missed > 0 => self.notes.saw(Seen::SlotsMerged),
+            Missed::All if firing.slot <= self.now => self.notes.saw(Seen::SlotCaughtUp),
+            _ => {}
+        }
         ensure!(found == expect, "{key:?} fires next at {found:?}, not {expect:?} ({missed:?})");
         Ok(())
     }
@@ -210,7 +217,10 @@ impl Checker {
         let idle = since <= firing.slot && firing.slot <= self.now;
         let last = last_until(self.now, step_ms);
         let next = match missed {
-            Missed::Skip if idle => (first_after(self.now, step_ms), 0),
+            Missed::Skip if idle => {
+                self.notes.saw(Seen::SlotSkipped);
+                (first_after(self.now, step_ms), 0)
+            }
             Missed::Once if last > firing.slot => {
                 let more = (last.ms() - firing.slot.ms()) / step_ms;
                 (last, firing.missed + more)
@@ -266,6 +276,9 @@ impl Checker {
         }
         let open = self.facts.deliveries.get(id).is_some_and(|d| d.fate == Fate::Open);
         ensure!(open && !self.is_running(id), "{id} is taken back, and is past that");
+        if why == DropReason::Cancelled {
+            self.notes.saw(Seen::FiringTakenBack);
+        }
         // An operator who asked for the same is told of the others.
         for order in self.orders.values_mut() {
             order.left.remove(id);

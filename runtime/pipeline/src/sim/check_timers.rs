@@ -9,6 +9,7 @@ use triphammer_model::{
 use super::check_accept::{expires, own_priority, usual_priority};
 use super::checker::{Checker, Verdict, ensure};
 use super::facts::{Delivery, Fate, Kind};
+use super::seen::Seen;
 
 impl Checker {
     /// `set` are the timers' events in the record, `cancelled` those that it gives up.
@@ -24,6 +25,8 @@ impl Checker {
         changes.sort_by_key(|change| &change.name);
         let asked: Vec<_> = changes.iter().filter(|change| change.set.is_some()).collect();
         ensure!(asked.len() == set.len(), "{id} sets {} timers of {}", set.len(), asked.len());
+        set.iter().for_each(|_| self.notes.saw(Seen::TimerSet));
+        cancelled.iter().for_each(|_| self.notes.saw(Seen::TimerGivenUp));
         for (change, accepted) in asked.into_iter().zip(set) {
             self.check_timer(settle, change, accepted)?;
         }

@@ -10,8 +10,9 @@ use super::check_canary::Canaries;
 use super::check_flow::Flow;
 use super::check_replays::Paces;
 use super::check_schedules::Chains;
-use super::facts::{Delivery, Facts, Fate};
+use super::facts::{Delivery, Facts, Fate, Kind};
 use super::observed::{Answer, End, Observed, Order, Read};
+use super::seen::{Notes, Seen};
 
 /// Why a history is wrong.
 pub(super) type Verdict = Result<(), String>;
@@ -48,6 +49,9 @@ pub(super) struct Checker {
     pub(super) paces: Paces,
     /// Since when all attempts of functions have failed in the host.
     pub(super) host_faults: BTreeMap<FunctionName, Timestamp>,
+    pub(super) notes: Notes,
+    /// A crash came between the removal of their function and theirs.
+    pub(super) orphans: BTreeSet<DeliveryId>,
     /// The log has let go of what comes before.
     pub(super) kept: u64,
     /// Answered as new; no event is new twice.
@@ -106,6 +110,7 @@ impl Checker {
             Observed::Up { last, unclean } => self.up(*last, *unclean)?,
             Observed::Kept(kept) => self.kept = *kept,
             Observed::Shown { exact, counts, deliveries } => {
+                ensure!(self.orphans.is_empty(), "not removed: {:?}", self.orphans);
                 self.check_flow()?;
                 self.check_chains()?;
                 self.shown(*exact, counts, deliveries)?;
@@ -183,8 +188,7 @@ impl Checker {
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }
         self.check_side(id, revision)?;
-        self.flow_started(id)?;
-        self.firing_begins(id)?;
+        self.begins(id)?;
         let id = id.clone();
         let run_of = Run {
             id,
@@ -198,6 +202,20 @@ impl Checker {
         };
         ensure!(self.runs.insert(run, run_of).is_none(), "run {run} is leased twice");
         Ok(())
+    }
+
+    fn begins(&mut self, id: &DeliveryId) -> Verdict {
+        let delivery = &self.facts.deliveries[id];
+        match delivery.kind {
+            Kind::Timer(_) => self.notes.saw(Seen::TimerBegins),
+            Kind::Firing(_) => self.notes.saw(Seen::FiringBegins),
+            Kind::Plain if !delivery.tried && delivery.due > delivery.accepted => {
+                self.notes.saw(Seen::DelayedBegins);
+            }
+            _ => {}
+        }
+        self.flow_started(id)?;
+        self.firing_begins(id)
     }
 
     fn began(&mut self, run: u32, event: &Event, attempt: u32) -> Verdict {
@@ -279,6 +297,9 @@ impl Checker {
         ensure!(last <= self.facts.last, "{last} came back, which was never appended");
         ensure!(!self.clean || last == self.facts.last, "a clean stop has lost something");
         ensure!(!self.clean || !unclean, "after a clean stop there is something to replay");
+        if !self.clean {
+            self.notes.saw(Seen::Crash);
+        }
         self.failed = false;
         self.clean = false;
         self.durable = last;
@@ -295,6 +316,13 @@ impl Checker {
         let open = deliveries.filter(|(_, delivery)| delivery.fate == Fate::Open);
         self.suspects =
             if unclean { open.map(|(id, _)| id.clone()).collect() } else { <_>::default() };
+        let orphan = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            let gone = self.facts.functions[&id.function].definition.deleted;
+            gone && matches!(delivery.fate, Fate::Open | Fate::Dead)
+        };
+        let orphans = self.facts.deliveries.iter().filter(orphan).map(|(id, _)| id.clone());
+        self.orphans = orphans.collect();
+        self.orphans.iter().for_each(|_| self.notes.saw(Seen::RemovalTorn));
         self.flow_up();
         self.chains_up();
         Ok(())

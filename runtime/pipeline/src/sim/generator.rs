@@ -211,9 +211,9 @@ impl Generator {
         let value = Some(Bytes::from(text.clone()));
         let mut writes = vec![StateWrite { name: "count".into(), value, ttl_ms: None }];
         for name in (0..NAMES).map(|n| format!("n{n}")) {
-            if self.rng.chance(25) {
+            if self.rng.chance(40) {
                 let value = self.rng.chance(70).then(|| Bytes::from(text.clone()));
-                let ttl_ms = value.is_some() && self.rng.chance(30);
+                let ttl_ms = value.is_some() && self.rng.chance(60);
                 let ttl_ms = ttl_ms.then(|| self.rng.below(5) * 400);
                 writes.push(StateWrite { name, value, ttl_ms });
             }

@@ -91,13 +91,17 @@ fn options() -> Options {
     }
 }
 
-fn sizes() -> Sizes {
+/// Batches of the log are small at times, so that a crash comes between records that are made
+/// together.
+fn sizes(sim: &SimDisk) -> Sizes {
+    let batch_bytes_max = [1, 200, 4 << 20][sim.ops() as usize % 3];
     Sizes {
         store: StoreOptions { cache_bytes: 1 << 20, shrink_from: 0 },
         log: LogOptions {
             segment_bytes: LogOptions::SEGMENT_BYTES_MIN,
             free_bytes_min: 0,
             segments_ahead: 1,
+            batch_bytes_max,
             ..LogOptions::default()
         },
         checkpoint: CheckpointOptions {
@@ -112,7 +116,7 @@ fn sizes() -> Sizes {
 impl Host {
     /// The start of the host, as far as the disk lets it.
     pub(super) fn open(sim: &SimDisk, clock: &Clock) -> Result<Self, OpenError> {
-        let booted = boot(sim.boot(), clock.clone(), &options(), &sizes())?;
+        let booted = boot(sim.boot(), clock.clone(), &options(), &sizes(sim))?;
         let Booted { core, writer, preparer, checkpointer, .. } = booted;
         for (name, def) in core.active_definitions() {
             core.set_active(&name, Ok(revision(&name, &def)));

@@ -21,6 +21,7 @@ mod later;
 mod observed;
 mod operator;
 mod script;
+mod seen;
 mod spec;
 mod tamper;
 mod world;
@@ -29,7 +30,7 @@ mod world;
 const HOPS_MAX: u16 = 3;
 
 /// Seeds that every run of the tests tries. `TRIPHAMMER_SIM_SEEDS` asks for more.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 400;
 
 /// The last things that happened before a violation.
 const TAIL: usize = 40;
@@ -49,9 +50,22 @@ fn show(seed: u64, violation: &world::Violation) {
     eprintln!("seed {seed}: {}", violation.message);
 }
 
-/// Runs these seeds, and says which fail.
-fn run_all(seeds: impl Iterator<Item = u64>) -> Vec<(u64, world::Violation)> {
-    seeds.filter_map(|seed| Some((seed, world::run(seed).err()?))).collect()
+/// What comes of some seeds: those that fail, and what came up in the others.
+#[derive(Default)]
+struct Outcome {
+    failed: Vec<(u64, world::Violation)>,
+    seen: seen::Counts,
+}
+
+fn run_all(seeds: impl Iterator<Item = u64>) -> Outcome {
+    let mut outcome = Outcome::default();
+    for seed in seeds {
+        match world::run(seed) {
+            Ok(lived) => seen::add(&mut outcome.seen, &lived.seen),
+            Err(violation) => outcome.failed.push((seed, violation)),
+        }
+    }
+    outcome
 }
 
 #[test]
@@ -61,11 +75,21 @@ fn every_history_keeps_the_promises() {
     let (from, to) = only.map_or((0, seeds), |seed| (seed, seed + 1));
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let part = |thread| move || run_all((from + thread..to).step_by(threads as usize));
-    let mut failed = std::thread::scope(|scope| {
+    let Outcome { mut failed, seen } = std::thread::scope(|scope| {
         let parts: Vec<_> = (0..threads).map(|thread| scope.spawn(part(thread))).collect();
         let parts = parts.into_iter().map(|part| part.join().expect("a history panics"));
-        parts.flatten().collect::<Vec<_>>()
+        parts.fold(Outcome::default(), |mut all, part| {
+            all.failed.extend(part.failed);
+            seen::add(&mut all.seen, &part.seen);
+            all
+        })
     });
+    eprintln!("{seen:?}");
+    if failed.is_empty() {
+        let count = |what| seen.get(&what).copied().unwrap_or(0);
+        let rare = seen::LEAST.into_iter().find(|(what, least)| count(*what) < *least);
+        assert!(rare.is_none() || to - from < SEEDS, "too rare for its rule: {rare:?}, {seen:?}");
+    }
     failed.sort_by_key(|(seed, _)| *seed);
     let Some((seed, violation)) = failed.first() else { return };
     show(*seed, violation);

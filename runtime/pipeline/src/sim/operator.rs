@@ -145,7 +145,7 @@ impl World {
     }
 
     /// A pause, a resume, or a rollback.
-    fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
+    pub(super) fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
         let mut definition = self.definition(name);
         let pause = Pause { at: self.clock.now(), reason: "paused by an operator".into() };
         match step {
@@ -175,11 +175,16 @@ impl World {
 
     fn remove(&mut self, name: FunctionName) -> Stepped {
         let (discard, state) = (self.generator.rng.chance(70), self.generator.rng.chance(50));
+        self.remove_this(name, Remove { discard, state })
+    }
+
+    pub(super) fn remove_this(&mut self, name: FunctionName, how: Remove) -> Stepped {
+        let Remove { discard, state } = how;
         let order = self.number();
         let what = Order::Remove { name: name.clone(), discard, state };
         self.observe(Observed::Ordered { order, what })?;
         let core = Arc::clone(&self.host.core);
-        let job = async move { core.remove(&name, Remove { discard, state }).await };
+        let job = async move { core.remove(&name, how).await };
         self.host.order(order, job);
         self.answer()
     }

@@ -172,9 +172,9 @@ fn debounce(rng: &mut Rng) -> (u64, Option<u64>) {
 fn schedules(rng: &mut Rng) -> Vec<ScheduleSpec> {
     let mut found = Vec::new();
     for name in ["c0", "c1"] {
-        if rng.chance(20) {
+        if rng.chance(25) {
             let minutes = 1 + rng.below(3);
-            let missed = ["skip", "once", "all"][rng.below(3) as usize];
+            let missed = ["skip", "once", "once", "all"][rng.below(4) as usize];
             found.push(ScheduleSpec { name, minutes, missed });
         }
     }

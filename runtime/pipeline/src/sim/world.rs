@@ -8,6 +8,7 @@ use super::checker::Checker;
 use super::generator::{Generator, Step};
 use super::host::{Handler, Host, Shown};
 use super::observed::{End, Observed, Read};
+use super::seen::Counts;
 use super::spec::FunctionSpec;
 use crate::clock::Clock;
 
@@ -41,11 +42,18 @@ const REST_MAX: u32 = 20_000;
 
 pub(super) type Stepped = Result<(), String>;
 
+/// A history that keeps the promises, and what came up in it.
+#[derive(Debug)]
+pub(super) struct Lived {
+    pub(super) history: Vec<Observed>,
+    pub(super) seen: Counts,
+}
+
 /// Runs the history of a seed.
-pub(super) fn run(seed: u64) -> Result<Vec<Observed>, Violation> {
+pub(super) fn run(seed: u64) -> Result<Lived, Violation> {
     let mut world = World::new(seed);
     match world.live() {
-        Ok(()) => Ok(world.history),
+        Ok(()) => Ok(Lived { seen: world.checker.notes.counts(), history: world.history }),
         Err(message) => Err(Violation { message, history: world.history }),
     }
 }
@@ -239,7 +247,7 @@ impl World {
         running.handler.as_mut().expect("it was picked for having one")
     }
 
-    fn get(&mut self, run: u32, name: &str) -> Stepped {
+    pub(super) fn get(&mut self, run: u32, name: &str) -> Stepped {
         let value = self.handler(run).state.get(name).map_err(|error| format!("{error:?}"))?;
         if name == "count" {
             let text = value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned());
@@ -338,7 +346,12 @@ impl World {
                 Err(error) => return Err(format!("the host does not start: {error:?}")),
             }
         };
-        self.sim.set_faults(Faults::default());
+        let mut faults = Faults::default();
+        if !self.calm && self.generator.rng.chance(25) {
+            // What a start writes comes to the disk in part.
+            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(4));
+        }
+        self.sim.set_faults(faults);
         let last = self.host.core.durable.position();
         self.observe(Observed::Up { last, unclean: self.host.was_unclean() })?;
         self.observe(Observed::Kept(self.host.oldest()))?;
