@@ -224,3 +224,26 @@ fn a_firing_that_has_begun_outlives_its_schedule_and_the_host() {
     assert_eq!(world.host.shown().deliveries.len(), 1, "it waits for its next attempt");
     world.rest().unwrap();
 }
+
+#[test]
+fn state_is_read_as_of_the_moment_at_which_the_attempt_began() {
+    let mut world = keyed();
+    world.sent("a", "s");
+    world.sent("b", "s");
+    let mut effects = Effects::default();
+    for name in ["count", "n0"] {
+        let value = Some(bytes::Bytes::from_static(b"1"));
+        let ttl_ms = (name == "n0").then_some(600_000);
+        effects.writes.push(StateWrite { name: name.into(), value, ttl_ms });
+    }
+    world.ran(End::Commit(effects));
+    world.restart(Step::Kill).unwrap();
+    // Its start is not on disk yet.
+    assert!(world.work().unwrap());
+    world.pass(700_000);
+    while world.write().unwrap() {}
+    let run = *world.host.runs.keys().next().unwrap();
+    world.get(run, "n0").unwrap();
+    world.end_with(run, End::Reject).unwrap();
+    world.rest().unwrap();
+}
