@@ -134,6 +134,7 @@ pub(crate) fn boot(
         routes: table,
     });
     core.shed_replaced(&mut core.lock(), &replaced);
+    core.finish_removals();
     Ok(Booted { core: Arc::new(core), blobs, writer, preparer, checkpointer })
 }
 

@@ -247,3 +247,17 @@ fn state_is_read_as_of_the_moment_at_which_the_attempt_began() {
     world.end_with(run, End::Reject).unwrap();
     world.rest().unwrap();
 }
+
+#[test]
+fn a_removal_that_a_crash_has_broken_off_is_finished() {
+    let mut world = keyed();
+    world.sent("a", "s");
+    let how = Remove { discard: true, state: false };
+    world.remove_this(spec().name, how).unwrap();
+    world.look().unwrap();
+    // One record of two comes to the disk.
+    world.write().unwrap();
+    world.restart(Step::Kill).unwrap();
+    assert_eq!(world.host.shown().deliveries.len(), 0);
+    world.rest().unwrap();
+}
