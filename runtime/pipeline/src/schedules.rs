@@ -3,9 +3,10 @@
 //!
 //! When a firing begins, the one after it is made under the same lock and before the attempt can
 //! commit, so wherever the log ends, it says which slot was the last. A slot is made at most once,
-//! because only what is missing is made: see `what_is_missing`.
+//! because only what is missing is made: see `what_is_missing`. A firing that takes the place of one
+//! that was missed says so itself: the end of that one is another record, which a crash may take.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -16,6 +17,7 @@ use triphammer_model::{
 
 use crate::core::{Core, Inner, Lease};
 use crate::firing::{self, Firing};
+use crate::give_up::BATCH_MAX;
 use crate::info::{ScheduleInfo, Status};
 use crate::queue::{FnId, Queue};
 use crate::registry::active_manifest;
@@ -40,15 +42,20 @@ struct Newest {
 }
 
 impl Schedules {
-    /// As they are after a start: the last slot of each counts.
-    pub(crate) fn recovered(queue: &Queue) -> Self {
+    /// As they are after a start: the last slot of each counts. And the firings whose places others
+    /// have taken, where it is not on record that they were given up.
+    pub(crate) fn recovered(queue: &Queue) -> (Self, Vec<Slot>) {
         let mut schedules = Self::default();
+        let (mut by_seq, mut gone) = (HashMap::new(), BTreeSet::new());
         for (slot, entry) in queue.entries() {
-            if let Some(name) = entry.name() {
-                schedules.saw(entry.function, name, entry.seq, slot);
+            let Some(name) = entry.name() else { continue };
+            schedules.saw(entry.function, name, entry.seq, slot);
+            if firing::parse(name).is_some() {
+                by_seq.insert(entry.seq, slot);
             }
+            gone.extend(firing::instead_of(name));
         }
-        schedules
+        (schedules, gone.iter().filter_map(|seq| by_seq.get(seq).copied()).collect())
     }
 
     /// A delivery of this name has been taken in.
@@ -110,8 +117,9 @@ impl Core {
         if let Some(manifest) = &manifest {
             for schedule in wanted {
                 let next = inner.what_is_missing(id, schedule, now, since, &mut plan);
-                let made =
-                    |firing: Firing| firing.accepted(&self.host_id, name, manifest, schedule);
+                let made = |(firing, before): (Firing, Option<Seq>)| {
+                    firing.accepted(&self.host_id, name, manifest, schedule, before)
+                };
                 plan.make.extend(next.and_then(made));
             }
         }
@@ -163,6 +171,16 @@ impl Core {
         self.history.note(first, &record, location);
         inner.admit_all(&record, (first, location), at);
         Ok(())
+    }
+
+    /// Gives up firings whose places others have taken.
+    pub(crate) fn drop_missed(&self, inner: &mut Inner, slots: &[Slot]) {
+        let found: Vec<_> = slots.iter().map(|slot| (inner.id_of(*slot), Some(*slot))).collect();
+        for some in found.chunks(BATCH_MAX) {
+            if let Err(error) = self.give_up(inner, DropReason::Missed, some) {
+                tracing::warn!(%error, "firings that were missed could not be given up");
+            }
+        }
     }
 
     fn drop_firings(
@@ -223,7 +241,7 @@ impl Inner {
     }
 
     /// The firing that a schedule lacks: its first, the one after one that is over, or one for all
-    /// that it has missed.
+    /// that it has missed, with the one whose place it takes.
     fn what_is_missing(
         &self,
         id: FnId,
@@ -231,13 +249,13 @@ impl Inner {
         now: Timestamp,
         since: Option<Timestamp>,
         plan: &mut Plan,
-    ) -> Option<Firing> {
+    ) -> Option<(Firing, Option<Seq>)> {
         let Some(newest) = self.schedules.get(id, &schedule.name) else {
-            return Firing::first(schedule, now);
+            return Some((Firing::first(schedule, now)?, None));
         };
         let firing = newest.firing;
         if newest.over {
-            return firing.following(schedule, now);
+            return Some((firing.following(schedule, now)?, None));
         }
         let missed = since.is_some_and(|since| since <= firing.slot) && firing.slot <= now;
         let delivery = self.asleep(id, newest)?;
@@ -247,7 +265,7 @@ impl Inner {
             _ => None,
         }?;
         plan.drop.push((DropReason::Missed, delivery, newest.slot));
-        Some(next)
+        Some((next, Some(newest.seq)))
     }
 
     /// A function's deliveries that are not settled. Firings that sleep are no work that waits: the

@@ -261,3 +261,23 @@ fn a_removal_that_a_crash_has_broken_off_is_finished() {
     assert_eq!(world.host.shown().deliveries.len(), 0);
     world.rest().unwrap();
 }
+
+#[test]
+fn a_crash_in_the_middle_of_a_merge_lets_no_old_firing_run() {
+    for missed in ["once", "skip"] {
+        let mut world = World::new(1);
+        world.begin().unwrap();
+        world.deploy(scheduled(missed)).unwrap();
+        world.redefine(&spec().name, Step::Pause).unwrap();
+        world.pass(300_000);
+        while world.write().unwrap() {}
+        world.redefine(&spec().name, Step::Resume).unwrap();
+        world.look().unwrap();
+        // The definition and the new firing come to the disk, the end of the old one does not.
+        world.write().unwrap();
+        world.write().unwrap();
+        world.restart(Step::Kill).unwrap();
+        assert_eq!(world.host.shown().deliveries.len(), 1, "{missed}");
+        world.rest().unwrap();
+    }
+}
