@@ -18,12 +18,16 @@ mod facts;
 mod generator;
 mod host;
 mod later;
+mod lifecycle;
 mod observed;
 mod operator;
 mod script;
 mod seen;
 mod spec;
 mod tamper;
+mod tamper_flow;
+mod tamper_time;
+mod tamper_tools;
 mod world;
 
 /// Of every simulated host: so low that chains of events reach it.

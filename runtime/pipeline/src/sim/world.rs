@@ -21,7 +21,7 @@ pub(super) struct Violation {
 
 pub(super) struct World {
     pub(super) generator: Generator,
-    sim: SimDisk,
+    pub(super) sim: SimDisk,
     pub(super) clock: Clock,
     pub(super) host: Host,
     pub(super) checker: Checker,
@@ -31,14 +31,12 @@ pub(super) struct World {
     /// Numbers for runs, sends and orders.
     last: u32,
     /// Handlers succeed and emit nothing, so that the world comes to rest.
-    calm: bool,
+    pub(super) calm: bool,
 }
 
 /// Attempts at the same time, over all functions.
 const PERMITS: usize = 6;
 const START: Timestamp = Timestamp(1_700_000_000_000);
-/// Steps in which a world that is left alone must come to rest.
-const REST_MAX: u32 = 20_000;
 
 pub(super) type Stepped = Result<(), String>;
 
@@ -269,7 +267,7 @@ impl World {
     }
 
     /// A handler returns; whether one ran.
-    fn end(&mut self) -> Result<bool, String> {
+    pub(super) fn end(&mut self) -> Result<bool, String> {
         let Some(run) = self.pick_handler() else { return Ok(false) };
         if self.handler(run).count.is_none() {
             self.count(run)?;
@@ -303,14 +301,14 @@ impl World {
         Ok(wrote)
     }
 
-    fn checkpoint(&mut self) -> Stepped {
+    pub(super) fn checkpoint(&mut self) -> Stepped {
         let step = self.host.checkpointer.step(self.clock.now());
         self.host.failed |= step.is_err();
         self.observe(Observed::Kept(self.host.oldest()))?;
         self.look_at_journal()
     }
 
-    fn look_at_journal(&mut self) -> Stepped {
+    pub(super) fn look_at_journal(&mut self) -> Stepped {
         self.host.failed |= self.host.core.durable.failure().is_some();
         if self.host.failed { self.observe(Observed::Failed) } else { Ok(()) }
     }
@@ -319,71 +317,6 @@ impl World {
         self.clock.advance_to(Timestamp(to));
         self.generator.now = self.clock.now();
         self.observe(Observed::Time(self.clock.now()))
-    }
-
-    /// Goes down and comes up again, as often as it takes: the power may go in between.
-    pub(super) fn restart(&mut self, how: Step) -> Stepped {
-        self.observe(Observed::Down { clean: how == Step::Stop })?;
-        if how == Step::Kill {
-            self.sim.kill()
-        } else {
-            self.sim.crash()
-        }
-        self.pass_time()?;
-        let mut faults = Faults::default();
-        if self.generator.rng.chance(25) {
-            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(60));
-        }
-        self.sim.set_faults(faults);
-        self.host = loop {
-            match Host::open(&self.sim, &self.clock) {
-                Ok(host) => break host,
-                Err(_) if faults.halt_at.is_some() => {
-                    faults = Faults::default();
-                    self.sim.crash();
-                    self.sim.set_faults(faults);
-                }
-                Err(error) => return Err(format!("the host does not start: {error:?}")),
-            }
-        };
-        let mut faults = Faults::default();
-        if !self.calm && self.generator.rng.chance(25) {
-            // What a start writes comes to the disk in part.
-            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(4));
-        }
-        self.sim.set_faults(faults);
-        let last = self.host.core.durable.position();
-        self.observe(Observed::Up { last, unclean: self.host.was_unclean() })?;
-        self.observe(Observed::Kept(self.host.oldest()))?;
-        self.look()?;
-        self.look_at_state()
-    }
-
-    /// The host is down for a moment, or for minutes.
-    fn pass_time(&mut self) -> Stepped {
-        let ms = match self.generator.rng.below(10) {
-            0..5 => return Ok(()),
-            5..8 => self.generator.rng.below(2000),
-            _ => self.generator.rng.below(4 * 60_000),
-        };
-        self.advance(self.clock.now().0 + ms)
-    }
-
-    /// As the engine stops: no new leases, running attempts, the last checkpoint, the log.
-    fn stop(&mut self) -> Stepped {
-        if self.host.failed {
-            return self.restart(Step::Crash);
-        }
-        self.host.core.stop();
-        while self.generator.rng.chance(80) && self.end()? {}
-        while self.write()? {}
-        self.checkpoint()?;
-        if !self.host.failed {
-            self.host.writer.close();
-            self.look_at_journal()?;
-        }
-        let how = if self.host.failed { Step::Crash } else { Step::Stop };
-        self.restart(how)
     }
 
     pub(super) fn look_at_state(&mut self) -> Stepped {
@@ -398,35 +331,5 @@ impl World {
             }
         }
         self.observe(Observed::State(state))
-    }
-
-    /// No more faults: everything that waits comes to its end, or the world does not rest.
-    pub(super) fn rest(&mut self) -> Stepped {
-        self.sim.set_faults(Faults::default());
-        self.calm = true;
-        if self.host.failed || self.generator.rng.chance(30) {
-            self.restart(Step::Crash)?;
-        }
-        self.resume_all()?;
-        let mut steps = 0;
-        loop {
-            steps += 1;
-            if steps > REST_MAX {
-                return Err("the world does not come to rest".into());
-            }
-            let busy = self.work()? || self.end()? || self.write()? || self.host.timers();
-            let busy = busy || self.host.replay();
-            self.look()?;
-            if busy {
-                continue;
-            }
-            let next = self.host.look.into_iter().chain(self.host.replay_due()).min();
-            match next {
-                Some(next) if !self.checker.only_firings_sleep(next) => self.advance(next.0)?,
-                _ => break,
-            }
-        }
-        self.look_at_state()?;
-        self.observe(Observed::Quiet)
     }
 }
