@@ -93,13 +93,19 @@ impl Checker {
             ..before.clone()
         };
         ensure!(*replay == after, "replay {id} is {replay:?}, not {after:?}");
-        made.iter().for_each(|_| self.notes.saw(Seen::Replayed));
         if ended {
             self.notes.saw(Seen::ReplayDone);
         }
         if before.done > 0 && !self.paces.contains_key(&id) {
             self.notes.saw(Seen::ReplayGoesOn);
         }
+        self.check_made(before, next, made)?;
+        self.check_pace(before, made.len() as u64)
+    }
+
+    fn check_made(&self, before: &Replay, next: Seq, made: &[Accepted]) -> Verdict {
+        let id = before.id;
+        made.iter().for_each(|_| self.notes.saw(Seen::Replayed));
         let mut made_next = made.iter().peekable();
         for (seq, event) in
             self.facts.events.range(before.next..next.min(before.end).max(before.next))
@@ -119,7 +125,7 @@ impl Checker {
         }
         let more = made_next.next();
         ensure!(more.is_none(), "replay {id} makes an event that is not asked for: {more:?}");
-        self.check_pace(before, made.len() as u64)
+        Ok(())
     }
 
     /// Not above its rate: a step is a twentieth of a second, and one may be late.

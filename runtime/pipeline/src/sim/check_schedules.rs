@@ -131,7 +131,17 @@ impl Checker {
                 chains.newest.insert(key, Newest { id, firing, step_ms: 0, over: false });
             }
         }
-        // A crash may come between a change of a schedule and the end of its firing.
+        self.keep_what_holds(&mut chains);
+        for name in self.facts.functions.keys() {
+            if self.idle_since(name).is_none() {
+                chains.resumed.insert(name.clone(), Timestamp::default());
+            }
+        }
+        self.chains = chains;
+    }
+
+    /// A crash may come between a change of a schedule and the end of its firing.
+    fn keep_what_holds(&self, chains: &mut Chains) {
         for (key, mut newest) in std::mem::take(&mut chains.newest) {
             let manifest = self.facts.manifest(&key.0);
             let keyed = self.facts.deliveries[&newest.id].key.is_some();
@@ -146,12 +156,6 @@ impl Checker {
                 None => drop(chains.owed.insert(newest.id, DropReason::Cancelled)),
             }
         }
-        for name in self.facts.functions.keys() {
-            if self.idle_since(name).is_none() {
-                chains.resumed.insert(name.clone(), Timestamp::default());
-            }
-        }
-        self.chains = chains;
     }
 
     /// Whether the record makes the firing that comes next, as its event and its delivery say.

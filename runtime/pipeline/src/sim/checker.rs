@@ -168,6 +168,26 @@ impl Checker {
         let expires = delivery.expires.filter(|expires| *expires <= self.now);
         ensure!(expires.is_none(), "{id} runs and has expired: {expires:?}");
         ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
+        self.check_room(id, delivery)?;
+        self.check_side(id, revision)?;
+        self.begins(id)?;
+        let id = id.clone();
+        let run_of = Run {
+            id,
+            attempt,
+            revision,
+            began: 0,
+            reads: Vec::new(),
+            end: None,
+            started: None,
+            settled: false,
+        };
+        ensure!(self.runs.insert(run, run_of).is_none(), "run {run} is leased twice");
+        Ok(())
+    }
+
+    /// Whether nothing that runs is in its way.
+    fn check_room(&self, id: &DeliveryId, delivery: &Delivery) -> Verdict {
         let function = &self.facts.functions[&id.function];
         ensure!(function.definition.paused.is_none(), "{id} runs while its function is paused");
         let limit = function.manifest.as_ref().map_or(0, |manifest| manifest.concurrency);
@@ -187,20 +207,6 @@ impl Checker {
             let head = self.facts.lane_head(&id.function, key, self.now);
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }
-        self.check_side(id, revision)?;
-        self.begins(id)?;
-        let id = id.clone();
-        let run_of = Run {
-            id,
-            attempt,
-            revision,
-            began: 0,
-            reads: Vec::new(),
-            end: None,
-            started: None,
-            settled: false,
-        };
-        ensure!(self.runs.insert(run, run_of).is_none(), "run {run} is leased twice");
         Ok(())
     }
 

@@ -64,6 +64,27 @@ pub(super) struct Delivery {
     pub(super) died: Timestamp,
 }
 
+impl Delivery {
+    fn new(new: &NewDelivery, kind: Kind, (seq, at): (Seq, Timestamp), hops: Hops) -> Self {
+        let due = new.due.unwrap_or(at);
+        Self {
+            kind,
+            accepted: at,
+            expires: new.expires,
+            tried: false,
+            dropped: None,
+            key: new.key.clone(),
+            hops,
+            due,
+            place: (due.max(at), seq, seq),
+            attempts: 0,
+            starts: 0,
+            fate: if new.dead.is_some() { Fate::Dead } else { Fate::Open },
+            died: at,
+        }
+    }
+}
+
 /// What was counted of a function since it was first deployed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Tally {
@@ -161,23 +182,7 @@ impl Facts {
             }
             self.events.insert(seq, event.clone());
             for (new, kind) in accepted.deliveries.iter().zip(kinds) {
-                let due = new.due.unwrap_or(at);
-                let fate = if new.dead.is_some() { Fate::Dead } else { Fate::Open };
-                let delivery = Delivery {
-                    kind,
-                    accepted: at,
-                    expires: new.expires,
-                    tried: false,
-                    dropped: None,
-                    key: new.key.clone(),
-                    hops: accepted.hops,
-                    due,
-                    place: (due.max(at), seq, seq),
-                    attempts: 0,
-                    starts: 0,
-                    fate,
-                    died: at,
-                };
+                let delivery = Delivery::new(new, kind, (seq, at), accepted.hops);
                 let id = DeliveryId { seq, function: new.function.clone() };
                 self.deliveries.insert(id, delivery);
             }
