@@ -166,6 +166,7 @@ impl Core {
             return Ok(());
         }
         let (at, events) = (self.clock.now(), plan.make.clone());
+        inner.catch_up(at);
         let record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
         let (first, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(first, &record, location);

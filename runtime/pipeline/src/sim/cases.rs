@@ -281,3 +281,20 @@ fn a_crash_in_the_middle_of_a_merge_lets_no_old_firing_run() {
         world.rest().unwrap();
     }
 }
+
+#[test]
+fn what_has_come_due_is_in_its_lane_before_a_firing_that_is_made_after() {
+    let mut world = World::new(1);
+    world.begin().unwrap();
+    world.deploy(scheduled("all")).unwrap();
+    world.pass(200_000);
+    let mut late = event("a", "c").to_parts();
+    late.extensions.push(("delay".into(), ExtensionValue::Text("1000ms".into())));
+    world.send(vec![Event::new(&late).unwrap()]).unwrap();
+    // No timer has looked yet.
+    let now = world.clock.now().0;
+    world.advance(now + 1000).unwrap();
+    // The slot after it has passed as well.
+    world.ran(End::Reject);
+    world.rest().unwrap();
+}
