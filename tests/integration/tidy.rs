@@ -8,12 +8,26 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("model", &[]),
+    ("filter", &["triphammer-model"]),
+    ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
     ("sandbox", &["triphammer-model"]),
-    ("pipeline", &["triphammer-model", "triphammer-journal", "triphammer-sandbox"]),
-    ("server", &["triphammer-model", "triphammer-pipeline", "triphammer-sandbox"]),
+    (
+        "pipeline",
+        &["triphammer-model", "triphammer-filter", "triphammer-journal", "triphammer-sandbox"],
+    ),
+    (
+        "server",
+        &[
+            "triphammer-model",
+            "triphammer-filter",
+            "triphammer-hooks",
+            "triphammer-pipeline",
+            "triphammer-sandbox",
+        ],
+    ),
     ("cli", &["triphammer-model", "triphammer-server"]),
 ];
 
@@ -182,10 +196,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 20] = [
-    "canary", "config", "delivery", "deploy", "drop", "event", "function", "host", "http",
-    "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route", "sandbox",
-    "state", "timer",
+const FAMILIES: [&str; 23] = [
+    "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function", "hook",
+    "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route",
+    "sandbox", "sign", "state", "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -12,15 +12,17 @@ use triphammer_journal::{
     Accepted, AppendError, Body, DeliveryRow, DropReason, Outcome, ReadVersion, Record, RowStatus,
     Settle, Space,
 };
-use triphammer_model::{Effects, ErrorInfo, Event, LogLine, Reply, Seq, Timestamp};
+use triphammer_model::{DeliveryId, Effects, ErrorInfo, Event, LogLine, Reply, Seq, Timestamp};
+use triphammer_sandbox::Fault;
 
+use crate::breaker::Ended;
 use crate::core::{Core, Inner, Lease};
 use crate::entry::{DeadLetter, Entry};
 use crate::feed::FeedItem;
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice;
-use crate::settle::{AttemptError, Jitter, Settlement, settle};
+use crate::settle::{AttemptError, Jitter, Settlement, settle, settle_batch};
 use crate::waiters::News;
 
 /// What an attempt came to, apart from its outcome.
@@ -63,14 +65,31 @@ impl Core {
         let policy = &lease.revision.manifest.retry;
         let result = result.and_then(|effects| self.check_emits(&lease, effects));
         let age = self.clock.now().since(lease.entry.place().0);
-        match settle(policy, (number, age), result, Jitter::from_bits(bits)) {
+        let jitter = Jitter::from_bits(bits);
+        let settlement = if lease.along.is_empty() {
+            settle(policy, (number, age), result, jitter)
+        } else {
+            settle_batch(policy, number, result, jitter)
+        };
+        match settlement {
             Settlement::Commit(effects) => self.commit(lease, attempt, effects),
             Settlement::Retry { after, counted, error } => {
-                let due = self.clock.now().plus(after);
-                self.fail(lease, attempt, Failure { due: Some(due), counted, error: error.info() })
+                let due = Some(self.clock.now().plus(after));
+                let blame = match error.fault() {
+                    Fault::Host => Blame::Host,
+                    _ if counted => Blame::Delivery,
+                    _ => Blame::Batch,
+                };
+                let mut error = error.info();
+                if !lease.along.is_empty() {
+                    let size = lease.along.len() + 1;
+                    error.message = format!("in a batch of {size}: {}", error.message);
+                }
+                self.fail(lease, attempt, Failure { due, blame, error })
             }
             Settlement::Dead { error } => {
-                self.fail(lease, attempt, Failure { due: None, counted: true, error: error.info() })
+                let blame = Blame::Delivery;
+                self.fail(lease, attempt, Failure { due: None, blame, error: error.info() })
             }
         }
     }
@@ -78,7 +97,7 @@ impl Core {
     /// What the sandbox can't know: how far the events have come, and what time it is.
     fn check_emits(&self, lease: &Lease, effects: Effects) -> Result<Effects, AttemptError> {
         let max = self.limits.hops_max;
-        if !effects.emits.is_empty() && lease.entry.hops.0 >= max {
+        if !effects.emits.is_empty() && lease.hops().0 >= max {
             return Err(AttemptError::Hops { max });
         }
         for emit in &effects.emits {
@@ -104,7 +123,7 @@ impl Core {
                 writes: writes.clone(),
                 emitted,
                 reply: reply.clone(),
-                also: Vec::new(),
+                also: also(&lease),
                 cancelled: cancelled.clone(),
             };
             let mut record = self.record(&lease, &attempt, at, lease.attempt(), outcome);
@@ -139,7 +158,7 @@ impl Core {
             let body = inner.bounded(&mut record, body);
             let (seq, location) = match inner.log.append(&body) {
                 Ok(appended) => appended,
-                Err(error) => return self.refused(inner, &lease, &error),
+                Err(error) => return self.refused(inner, lease, &error),
             };
             self.history.note(seq, &record, location);
             for (id, slot) in &replaced {
@@ -167,34 +186,44 @@ impl Core {
         let now = settle.at;
         self.state.apply(&attempt.space, writes, seq, now);
         inner.queue.finish(lease.slot);
-        inner.queue.function_mut(lease.function).counts.committed += 1;
-        inner.totals.committed += 1;
-        let mut verdict = None;
+        for along in &lease.along {
+            inner.queue.finish(along.slot);
+        }
+        let committed = lease.along.len() as u64 + 1;
+        inner.queue.function_mut(lease.function).counts.committed += committed;
+        inner.totals.committed += committed;
+        let (mut verdict, mut step) = (None, None);
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
             verdict = function.count(&lease.revision, attempt.started, false);
+            let ended = Ended { started: attempt.started, at: now, error: None };
+            step = function.count_for_breaker(lease.revision.id, ended);
         }
         let (offset, emitted) = record.events();
-        inner.waiters.follow(&settle.id, nth(seq, offset as usize), emitted);
+        for entry in lease.entries() {
+            inner.waiters.follow(&lease.id_of(entry), nth(seq, offset as usize), emitted);
+        }
         inner.admit_all(record, (seq, location), now);
         let emitted = || (0..emitted.len()).map(|n| nth(seq, offset as usize + n)).collect();
-        inner.feed.push(seq.get(), || FeedItem::Committed {
-            id: lease.id(),
-            revision: lease.revision.id,
-            attempt: settle.attempt,
-            at: now,
-            emitted: emitted(),
-            elapsed: attempt.elapsed,
-        });
-        inner.waiters.tell(lease.entry.seq, || {
-            news(lease, seq, Status::Committed, settle.attempt, reply.clone(), None)
-        });
+        for entry in lease.entries() {
+            let attempts = entry.attempts + 1;
+            inner.feed.push(seq.get(), || FeedItem::Committed {
+                id: lease.id_of(entry),
+                revision: lease.revision.id,
+                attempt: attempts,
+                at: now,
+                emitted: emitted(),
+                elapsed: attempt.elapsed,
+            });
+            inner.waiters.tell(entry.seq, || news(lease, entry, seq, reply.clone()));
+        }
         if let Some(verdict) = verdict {
             self.roll_back_in(inner, &lease.revision.function, &verdict);
         }
+        self.step_breaker(inner, lease, attempt, step);
     }
 
-    fn fail(&self, lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
+    fn fail(&self, mut lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
         let at = self.clock.now();
         let number = lease.attempt();
         let row = failure.row(&lease, at);
@@ -215,9 +244,15 @@ impl Core {
         let body = inner.bounded(&mut record, body);
         let (seq, location) = match inner.log.append(&body) {
             Ok(appended) => appended,
-            Err(error) => return self.refused(inner, &lease, &error),
+            Err(error) => return self.refused(inner, lease, &error),
         };
         self.history.note(seq, &record, location);
+        if failure.blame == Blame::Batch {
+            let others = lease.along.iter().map(|along| along.slot);
+            inner.queue.part(std::iter::once(lease.slot).chain(others));
+        }
+        let along = std::mem::take(&mut lease.along);
+        inner.put_back(&lease, along, failure.due.unwrap_or(at));
         match failure.due {
             Some(due) => self.apply_retry(&mut inner, &lease, due, (seq, at), &failure),
             None => {
@@ -227,8 +262,8 @@ impl Core {
                 inner.admit_all(&record, (seq, location), at);
             }
         }
-        if failure.counted {
-            self.count_failure(&mut inner, &lease.revision, attempt.started);
+        if failure.blame != Blame::Host {
+            self.count_failed(&mut inner, &lease, &attempt, (&failure.error, at));
         }
         self.raise(&mut inner);
         self.wake(inner, due_before);
@@ -251,7 +286,7 @@ impl Core {
         failure: &Failure,
     ) {
         let entry = inner.queue.entry_mut(lease.slot);
-        entry.attempts += u32::from(failure.counted);
+        entry.attempts += u32::from(failure.blame == Blame::Delivery);
         // Its attempt has ended without ending the host.
         (entry.starts, entry.recovered) = (0, false);
         inner.queue.retry(lease.slot, due, at);
@@ -267,7 +302,7 @@ impl Core {
         });
         let name = &lease.revision.function;
         let Some(function) = inner.functions.get_mut(name) else { return };
-        if failure.counted {
+        if failure.blame != Blame::Host {
             function.host_faults_since = None;
             return;
         }
@@ -285,6 +320,8 @@ impl Core {
         if lease.conflicts < CONFLICTS_MAX {
             return Settled::Conflict(lease);
         }
+        let along = std::mem::take(&mut lease.along);
+        inner.put_back(&lease, along, self.clock.now());
         inner.queue.run_alone(lease.slot);
         self.wake(inner, None);
         Settled::Yes
@@ -294,12 +331,14 @@ impl Core {
     fn refused(
         &self,
         mut inner: MutexGuard<'_, Inner>,
-        lease: &Lease,
+        mut lease: Lease,
         error: &AppendError,
     ) -> Settled {
         tracing::warn!(delivery = %lease.id(), %error, "an attempt could not be settled");
         let now = self.clock.now();
-        let due_before = inner.queue.next_due();
+        let due_before = inner.catch_up(now);
+        let along = std::mem::take(&mut lease.along);
+        inner.put_back(&lease, along, now.plus(REFUSED_WAIT));
         inner.queue.retry(lease.slot, now.plus(REFUSED_WAIT), now);
         self.wake(inner, due_before);
         Settled::Yes
@@ -331,9 +370,19 @@ impl Core {
 struct Failure {
     /// When to try again; none for a dead letter.
     due: Option<Timestamp>,
-    /// It used up an attempt.
-    counted: bool,
+    blame: Blame,
     error: ErrorInfo,
+}
+
+/// What a failure says something about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Blame {
+    /// Its delivery: it used up an attempt.
+    Delivery,
+    /// One of its deliveries, or all of them together.
+    Batch,
+    /// The host: nothing about the deliveries.
+    Host,
 }
 
 impl Failure {
@@ -342,31 +391,31 @@ impl Failure {
             Some(due) => RowStatus::Due(due),
             None => RowStatus::Dead { at, error: self.error.clone() },
         };
-        let attempts = lease.entry.attempts + u32::from(self.counted);
+        let attempts = lease.entry.attempts + u32::from(self.blame == Blame::Delivery);
         let mut entry = lease.entry.clone();
         (entry.attempts, entry.starts) = (attempts, 0);
         entry.to_row(&lease.revision.function, status)
     }
 }
 
-fn news(
-    lease: &Lease,
-    record: Seq,
-    status: Status,
-    attempts: u32,
-    reply: Option<Reply>,
-    error: Option<ErrorInfo>,
-) -> News {
+/// The others of a batch, with the number of the attempt of each.
+fn also(lease: &Lease) -> Vec<(DeliveryId, u32)> {
+    let others = lease.along.iter().map(|along| &along.entry);
+    others.map(|entry| (lease.id_of(entry), entry.attempts + 1)).collect()
+}
+
+/// That a delivery of a lease is committed. Those of a batch have one reply.
+fn news(lease: &Lease, entry: &Entry, record: Seq, reply: Option<Reply>) -> News {
     News {
-        event: lease.entry.seq,
+        event: entry.seq,
         record,
         result: DeliveryResult {
             function: lease.revision.function.clone(),
             revision: Some(lease.revision.id),
-            status,
-            attempts,
+            status: Status::Committed,
+            attempts: entry.attempts + 1,
             reply,
-            error,
+            error: None,
         },
     }
 }

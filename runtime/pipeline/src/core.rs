@@ -13,12 +13,12 @@ use triphammer_journal::{
     Accepted, Appender, Dedup, DeliveryRow, Disk, Durable, Fingerprint, History, Location,
     LogReader, Record, RowStatus, StateStore, Store,
 };
-use triphammer_model::{DeliveryId, FunctionName, Limits, Seq, Timestamp};
+use triphammer_model::{DeliveryId, FunctionName, Hops, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
-use crate::info::{DeliveryResult, Status};
+use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice::{self, Notice};
 use crate::queue::{FnId, Queue, Turn};
@@ -90,6 +90,7 @@ pub(crate) struct Totals {
     pub(crate) dead: u64,
     pub(crate) dropped: u64,
     pub(crate) rolledback: u64,
+    pub(crate) breakers: BreakerSteps,
     pub(crate) redriven: u64,
 }
 
@@ -120,17 +121,44 @@ pub(crate) struct Lease {
     pub(crate) revision: Arc<Revision>,
     /// A copy of the delivery as it was when it was leased.
     pub(crate) entry: Entry,
+    /// The others of its batch.
+    pub(crate) along: Vec<Along>,
     /// Others that write the same state may run beside it, so what it reads is validated.
     pub(crate) validated: bool,
     /// When the attempt began, whether or not it has to run again after a conflict.
     pub(crate) started: Timestamp,
     /// How often what its attempts read has changed before they could settle.
     pub(crate) conflicts: u32,
+    /// Its function's breaker is not closed: what it comes to may decide.
+    pub(crate) probes: bool,
+}
+
+/// A delivery that runs in the attempt of another.
+#[derive(Debug)]
+pub(crate) struct Along {
+    pub(crate) slot: Slot,
+    /// A copy of the delivery as it was when it was leased.
+    pub(crate) entry: Entry,
 }
 
 impl Lease {
     pub(crate) fn id(&self) -> DeliveryId {
-        DeliveryId { seq: self.entry.seq, function: self.revision.function.clone() }
+        self.id_of(&self.entry)
+    }
+
+    /// Of one of its batch.
+    pub(crate) fn id_of(&self, entry: &Entry) -> DeliveryId {
+        DeliveryId { seq: entry.seq, function: self.revision.function.clone() }
+    }
+
+    /// What it is for, the first of its batch first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        std::iter::once(&self.entry).chain(self.along.iter().map(|along| &along.entry))
+    }
+
+    /// The farthest that one of its events has come.
+    pub(crate) fn hops(&self) -> Hops {
+        self.entries().map(|entry| entry.hops).max().unwrap_or(self.entry.hops)
     }
 
     /// Counts from 1.
@@ -203,9 +231,7 @@ impl Core {
             return None;
         }
         let (Turn { slot, closes, .. }, started) = self.next_turn(&mut inner)?;
-        let event = inner.queue.take_payload(slot);
-        let mut entry = inner.queue.entry(slot).clone();
-        entry.payload.memory = event;
+        let entry = inner.lend(slot);
         let function = entry.function;
         let name = inner.queue.function(function).name.clone();
         let function_now = inner.functions.get(&name);
@@ -213,9 +239,14 @@ impl Core {
         let Some(revision) = serving.cloned() else {
             unreachable!("only a function with an active revision is runnable")
         };
-        let queue = inner.queue.function(function);
-        let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
-        let mut lease = Lease { slot, function, revision, entry, validated, started, conflicts: 0 };
+        let rules = &inner.queue.function(function).rules;
+        let validated = entry.key.is_none() || rules.key_concurrency > 1;
+        let probes = rules.probe.is_some();
+        // A probe is one delivery.
+        let along = if probes { Vec::new() } else { inner.gather(slot, &revision, started) };
+        let conflicts = 0;
+        let mut lease =
+            Lease { slot, function, revision, entry, along, validated, started, conflicts, probes };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
             let (attempt, at) = (lease.attempt(), started);
@@ -298,6 +329,7 @@ impl Inner {
     /// Before something comes in: what has come due was there before it, so it is first in its
     /// lane. Answers when the timers were to look next.
     pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.queue.seen(now);
         let due_before = self.queue.next_due();
         if due_before.is_some_and(|due| due <= now) {
             self.queue.release_due(now);

@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
 use triphammer_model::{Delivery, Event, Seq, Timestamp};
-use triphammer_sandbox::{Call, Invoked, Sandbox, StateReader};
+use triphammer_sandbox::{BatchCall, BatchItem, Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
 use crate::core::{Core, Lease};
-use crate::entry::Payload;
+use crate::entry::{Entry, Payload};
 use crate::reads::Reader;
 use crate::registry::Revision;
 use crate::settle::AttemptError;
@@ -43,26 +43,36 @@ pub(crate) struct Invocation {
     pub(crate) event: Event,
     pub(crate) delivery: Delivery,
     pub(crate) idempotency_key: String,
+    /// The others of its batch.
+    pub(crate) along: Vec<BatchItem>,
     pub(crate) state: Arc<dyn StateReader>,
 }
 
 impl Executor for Sandbox {
     async fn invoke(&self, invocation: Invocation) -> Invoked {
-        let Invocation { revision, event, delivery, idempotency_key, state } = invocation;
+        let Invocation { revision, event, delivery, idempotency_key, along, state } = invocation;
         let Some(module) = revision.module.clone() else {
             unreachable!("a revision that a sandbox runs was loaded by it")
         };
-        let call = Call {
-            module,
-            event,
-            delivery,
-            idempotency_key,
-            config: Arc::clone(&revision.config),
-            state,
-            timeout: revision.manifest.timeout,
-            memory_bytes: revision.manifest.memory_bytes,
-        };
-        Self::invoke(self, call).await
+        let config = Arc::clone(&revision.config);
+        let timeout = revision.manifest.timeout;
+        let memory_bytes = revision.manifest.memory_bytes;
+        if along.is_empty() {
+            let call = Call {
+                module,
+                event,
+                delivery,
+                idempotency_key,
+                config,
+                state,
+                timeout,
+                memory_bytes,
+            };
+            return Self::invoke(self, call).await;
+        }
+        let first = BatchItem { event, delivery, idempotency_key };
+        let items = std::iter::once(first).chain(along).collect();
+        self.invoke_batch(BatchCall { module, items, config, state, timeout, memory_bytes }).await
     }
 }
 
@@ -161,11 +171,15 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
             Ok(event) => event,
             Err(message) => return give_up(core, lease, &message),
         };
+        let along = core.load_along(&mut lease, &event);
+        if std::mem::take(&mut lease.probes) {
+            core.begin_probe(&lease, &event);
+        }
         let mut attempt = attempt(&lease, event.clone());
         let (space, now) = (Arc::clone(&attempt.space), core.clock.now());
         // As of the same moment at which it is looked at again before it settles.
         let reader = Arc::new(Reader::new(&core.state, space, lease.started, lease.validated));
-        let mut invoked = invoke(core, executor, &lease, event, now, &reader).await;
+        let mut invoked = invoke(core, executor, &lease, (event, along), now, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
@@ -181,27 +195,38 @@ async fn invoke(
     core: &Core,
     executor: &impl Executor,
     lease: &Lease,
-    event: Event,
+    (event, along): (Event, Vec<Event>),
     now: Timestamp,
     reader: &Arc<Reader>,
 ) -> Invoked {
-    let revision = &lease.revision;
-    let delivery = Delivery {
-        id: lease.id(),
-        revision: revision.id,
-        attempt: lease.attempt(),
-        key: lease.entry.key.clone(),
-        accepted: lease.entry.accepted,
-        deadline: now.plus(revision.manifest.timeout),
+    let item = |entry: &Entry, event: Event| {
+        let delivery = delivery(lease, entry, now);
+        let idempotency_key = delivery.idempotency_key(&core.host_id);
+        BatchItem { event, delivery, idempotency_key }
     };
+    let others = lease.along.iter().zip(along);
+    let along = others.map(|(along, event)| item(&along.entry, event)).collect();
+    let BatchItem { event, delivery, idempotency_key } = item(&lease.entry, event);
     let invocation = Invocation {
-        revision: Arc::clone(revision),
+        revision: Arc::clone(&lease.revision),
         event,
-        idempotency_key: delivery.idempotency_key(&core.host_id),
         delivery,
+        idempotency_key,
+        along,
         state: Arc::clone(reader) as _,
     };
     executor.invoke(invocation).await
+}
+
+fn delivery(lease: &Lease, entry: &Entry, now: Timestamp) -> Delivery {
+    Delivery {
+        id: lease.id_of(entry),
+        revision: lease.revision.id,
+        attempt: entry.attempts + 1,
+        key: entry.key.clone(),
+        accepted: entry.accepted,
+        deadline: now.plus(lease.revision.manifest.timeout),
+    }
 }
 
 fn attempt(lease: &Lease, event: Event) -> Attempt {
@@ -260,11 +285,13 @@ pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, St
 }
 
 /// A delivery whose event can't be read: the host's fault, so it waits, and nothing is lost.
-fn give_up(core: &Core, lease: Lease, message: &str) {
+fn give_up(core: &Core, mut lease: Lease, message: &str) {
     tracing::error!(delivery = %lease.id(), message, "the event of a delivery can't be read");
     let now = core.clock.now();
     let mut inner = core.lock();
     let due_before = inner.queue.next_due();
+    let along = std::mem::take(&mut lease.along);
+    inner.put_back(&lease, along, now);
     inner.queue.retry(lease.slot, now.plus(Duration::from_secs(60)), now);
     core.wake(inner, due_before);
 }

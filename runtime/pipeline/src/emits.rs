@@ -80,7 +80,7 @@ impl Core {
         table: &RouteTable,
         at: Timestamp,
     ) -> Vec<Accepted> {
-        let hops = Hops(lease.entry.hops.0.saturating_add(1));
+        let hops = Hops(lease.hops().0.saturating_add(1));
         let accept = |emit: &Emit| {
             let due = emit.delay_ms.map(|ms| at.plus(Duration::from_millis(ms)));
             let deliveries = table.route(&emit.event, at, due);

@@ -71,6 +71,8 @@ impl Payload {
 pub(crate) enum State {
     Ready,
     Running,
+    /// It runs in the attempt of another: the first of its batch.
+    Along,
     Waiting,
     Blocked,
 }
@@ -143,6 +145,12 @@ impl Entry {
     /// It is given up when it has not begun to run by then.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.rare.as_ref().and_then(|rare| rare.expires)
+    }
+
+    /// Whether it may be in a batch. One that was tried may be what makes a batch fail, and a timer
+    /// is the function's own.
+    pub(crate) fn shares(&self) -> bool {
+        !self.tried && !self.recovered && self.name().is_none()
     }
 
     /// The name under which its function knows it: of a timer, or of what is debounced.

@@ -5,7 +5,9 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use triphammer_journal::RowStatus;
-use triphammer_model::{Debounce, FunctionName, Manifest, OrderingKey, Priority, Rate, Timestamp};
+use triphammer_model::{
+    Batch, Debounce, FunctionName, Manifest, OrderingKey, Priority, Rate, Timestamp,
+};
 
 use crate::debounce::Waits;
 use crate::entry::DeadLetter;
@@ -36,6 +38,8 @@ pub(crate) struct FnQueue {
     /// Its place among the functions, see [`crate::shares`].
     pub(crate) pass: u64,
     pub(crate) wants_turn: bool,
+    /// Attempts that run. One may be at several deliveries: a batch.
+    pub(crate) busy: u32,
     /// Runs next, and alone.
     pub(crate) exclusive: Option<Slot>,
 }
@@ -55,12 +59,17 @@ pub(crate) struct Rules {
     pub(crate) throttle: Option<Rate>,
     pub(crate) rate_limit: Option<Rate>,
     pub(crate) debounce: Option<Debounce>,
+    pub(crate) batch: Option<Batch>,
+    /// Its deliveries have ordering keys.
+    pub(crate) keyed: bool,
+    /// Its breaker is open: nothing runs until then, and after that one at a time.
+    pub(crate) probe: Option<Timestamp>,
 }
 
 /// Deliveries with the same key.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// The last that left the rest.
+    /// The last that left the rest to run by itself, not along with another.
     pub(crate) head: Slot,
     /// Those that left it and are open: ready, running, or waiting to be tried again.
     pub(crate) active: u32,
@@ -80,7 +89,15 @@ impl Rules {
             throttle: manifest.throttle,
             rate_limit: manifest.rate_limit,
             debounce: manifest.debounce,
+            batch: manifest.batch,
+            keyed: manifest.key.is_some(),
+            probe: None,
         }
+    }
+
+    /// Attempts that may run at the same time.
+    pub(crate) fn at_a_time(&self) -> u32 {
+        if self.probe.is_some() { 1 } else { self.concurrency }
     }
 }
 
@@ -96,6 +113,9 @@ impl Default for Rules {
             throttle: None,
             rate_limit: None,
             debounce: None,
+            batch: None,
+            keyed: false,
+            probe: None,
         }
     }
 }
@@ -116,15 +136,16 @@ impl FnQueue {
             ready: Ready::default(),
             pass: 0,
             wants_turn: false,
+            busy: 0,
             exclusive: None,
         }
     }
 
     pub(crate) fn may_run(&self) -> bool {
         let room = if self.exclusive.is_some() {
-            self.counts.running == 0
+            self.busy == 0
         } else {
-            !self.ready.is_empty() && self.counts.running < u64::from(self.rules.concurrency)
+            !self.ready.is_empty() && self.busy < self.rules.at_a_time()
         };
         self.rules.runnable && self.gates.until().is_none() && room
     }
@@ -177,6 +198,24 @@ impl FnQueue {
         (lane.head, lane.active) = (next, lane.active + 1);
         self.counts.blocked -= 1;
         Some(next)
+    }
+
+    /// The first of the rest runs along with the head.
+    pub(crate) fn take_from_lane(&mut self, key: &OrderingKey) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.rest.pop_front();
+            lane.active += 1;
+            self.counts.blocked -= 1;
+        }
+    }
+
+    /// One that ran along with the head is the first of the rest again.
+    pub(crate) fn return_to_lane(&mut self, key: &OrderingKey, slot: Slot) {
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.rest.push_front(slot);
+            lane.active -= 1;
+            self.counts.blocked += 1;
+        }
     }
 
     /// One that had left the rest is gone.

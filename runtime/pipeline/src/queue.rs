@@ -35,6 +35,8 @@ pub(crate) struct Queue {
     pass: u64,
     payload_bytes: u64,
     payload_bytes_max: u64,
+    /// The latest time that it was told.
+    now: Timestamp,
 }
 
 /// A delivery whose turn it is. It counts as running.
@@ -61,7 +63,13 @@ impl Queue {
             pass: 0,
             payload_bytes: 0,
             payload_bytes_max,
+            now: Timestamp::default(),
         }
+    }
+
+    /// Tells the time, which never goes back.
+    pub(crate) fn seen(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
     }
 
     /// The function's number, made when it is new.
@@ -96,14 +104,22 @@ impl Queue {
         let function = self.function_mut(id);
         let lanes_change = function.rules.key_concurrency != rules.key_concurrency
             || function.rules.halts != rules.halts;
+        let batches_change = function.rules.batch != rules.batch;
         function.dead.set_halts(rules.halts);
         let forgets = rules.keep_dead_ms.is_some();
+        let breaks = function.rules.probe != rules.probe;
         function.rules = rules;
         self.limit(id);
         self.throttle(id);
+        if breaks {
+            self.break_off(id);
+        }
         self.forgetful.retain(|other| *other != id);
         if forgets {
             self.forgetful.push(id);
+        }
+        if lanes_change || batches_change {
+            self.end_forming(id);
         }
         if lanes_change {
             self.call_back_halted(id);
@@ -167,6 +183,7 @@ impl Queue {
 
     /// Gives a placed delivery its state.
     pub(crate) fn insert_placed(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
+        self.seen(now);
         if due > now { self.wait(slot, due) } else { self.enter(slot, false) }
     }
 
@@ -192,6 +209,7 @@ impl Queue {
 
     /// The next delivery to run, which now runs.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<Turn> {
+        self.seen(now);
         while let Some((pass, id)) = self.turns.pop_first() {
             self.pass = pass;
             let function = self.function_mut(id);
@@ -203,6 +221,7 @@ impl Queue {
             function.pass = pass + stride(function.rules.priority);
             function.counts.ready -= 1;
             function.counts.running += 1;
+            function.busy += 1;
             let entry = &mut self.entries[slot];
             entry.state = State::Running;
             let expired = entry.expires().is_some_and(|expires| expires <= now);
@@ -232,7 +251,8 @@ impl Queue {
         let entry = &mut self.entries[slot];
         entry.tried = true;
         let id = entry.function;
-        self.stop_running(id, slot);
+        self.seen(now);
+        self.stop_running(slot);
         if due > now {
             self.wait(slot, due);
         } else {
@@ -244,7 +264,7 @@ impl Queue {
     /// A running delivery is to run again at once, with nothing else of its function beside it.
     pub(crate) fn run_alone(&mut self, slot: Slot) {
         let id = self.entries[slot].function;
-        self.stop_running(id, slot);
+        self.stop_running(slot);
         let function = self.function_mut(id);
         if function.exclusive.is_none() {
             function.exclusive = Some(slot);
@@ -265,7 +285,7 @@ impl Queue {
         let priority = entry.priority;
         let function = &mut self.functions[id.0 as usize];
         match state {
-            State::Running => return None,
+            State::Running | State::Along => return None,
             State::Ready => {
                 function.counts.ready -= 1;
                 function.ready.remove(priority, slot);
@@ -295,7 +315,7 @@ impl Queue {
     pub(crate) fn status(&self, slot: Slot) -> Status {
         match self.entries[slot].state {
             State::Ready => Status::Ready,
-            State::Running => Status::Running,
+            State::Running | State::Along => Status::Running,
             State::Waiting => Status::Waiting,
             State::Blocked => Status::Blocked,
         }
@@ -326,7 +346,9 @@ impl Queue {
         // The lane's deliveries share one text.
         entry.key = function.lanes.get_key_value(&key).map(|(shared, _)| shared.clone());
         if at_once {
-            self.make_ready(slot);
+            self.leave_rest(slot);
+        } else {
+            self.fill(id, &key);
         }
     }
 
@@ -343,7 +365,7 @@ impl Queue {
     /// Makes ready what its lane lets go.
     fn advance(&mut self, id: FnId, key: &OrderingKey) {
         while let Some(next) = self.function_mut(id).next_of_lane(key) {
-            self.make_ready(next);
+            self.leave_rest(next);
         }
     }
 
@@ -357,14 +379,16 @@ impl Queue {
     }
 
     fn take_running(&mut self, slot: Slot) -> Option<Entry> {
-        let entry = self.take_out(slot)?;
-        self.stop_running(entry.function, slot);
-        Some(entry)
+        self.entries.get(slot)?;
+        self.stop_running(slot);
+        self.take_out(slot)
     }
 
-    fn stop_running(&mut self, id: FnId, slot: Slot) {
-        let function = self.function_mut(id);
+    fn stop_running(&mut self, slot: Slot) {
+        let entry = &self.entries[slot];
+        let function = &mut self.functions[entry.function.0 as usize];
         function.counts.running -= 1;
+        function.busy -= u32::from(entry.state == State::Running);
         if function.exclusive == Some(slot) {
             function.exclusive = None;
         }
@@ -383,6 +407,7 @@ impl Queue {
 
     /// Gives the function its turn, if it has something that may run.
     fn offer(&mut self, id: FnId) {
+        self.hold_back(id);
         let now = self.pass;
         let function = self.function_mut(id);
         if !function.wants_turn && function.may_run() {
@@ -397,6 +422,8 @@ impl Queue {
 
 #[path = "queue_ahead.rs"]
 mod ahead;
+#[path = "queue_batch.rs"]
+mod batch;
 #[path = "queue_dead.rs"]
 mod dead;
 #[path = "queue_debounce.rs"]

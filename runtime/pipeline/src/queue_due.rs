@@ -9,6 +9,7 @@ use crate::slab::Slot;
 impl Queue {
     /// Makes ready what has come due, and says when to look again.
     pub(crate) fn release_due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.seen(now);
         self.open_by(now);
         while let Some((due, order, slot)) = self.timers.first().copied() {
             if due > now {

@@ -1,8 +1,10 @@
 //! Random histories of the queue: after each step the counts are those of a walk over everything,
-//! and at the end each delivery is where it was said to be.
+//! at the end each delivery is where it was said to be, and all of them come to run.
+
+use std::time::Duration;
 
 use triphammer_journal::RowStatus;
-use triphammer_model::{ErrorInfo, Hops, Priority};
+use triphammer_model::{Batch, ErrorInfo, Hops, Priority};
 
 use crate::entry::{DeadLetter, Payload};
 
@@ -16,8 +18,11 @@ struct History {
     bits: u64,
     seq: u64,
     now: u64,
-    running: Vec<Slot>,
+    running: Vec<Attempt>,
 }
+
+/// At a delivery, and what runs along with it.
+type Attempt = (Slot, Vec<Slot>);
 
 impl History {
     fn new(seed: u64) -> Self {
@@ -62,15 +67,23 @@ impl History {
             return;
         }
         let index = self.below(self.running.len() as u64) as usize;
-        let slot = self.running.swap_remove(index);
+        let (slot, along) = self.running.swap_remove(index);
         let now = Timestamp(self.now);
         match self.below(8) {
             0 | 1 => {
                 let due = self.time();
+                if !along.is_empty() {
+                    self.queue.part(along.iter().copied().chain([slot]));
+                    self.queue.put_back(&along, due);
+                }
                 self.queue.retry(slot, due, now);
             }
-            2 => self.queue.run_alone(slot),
+            2 => {
+                self.queue.put_back(&along, now);
+                self.queue.run_alone(slot);
+            }
             3 | 4 => {
+                self.queue.put_back(&along, now);
                 let function = self.queue.entry(slot).function;
                 let name = self.queue.function(function).name.clone();
                 let error = ErrorInfo { code: "invoke.trap".into(), message: String::new() };
@@ -79,8 +92,22 @@ impl History {
                     |entry: Entry| DeadLetter::new(entry.to_row(&name, status), entry.payload);
                 assert!(self.queue.finish_dead(slot, bury));
             }
-            _ => drop(self.queue.finish(slot)),
+            _ => self.finish((slot, along)),
         }
+    }
+
+    fn finish(&mut self, (slot, along): Attempt) {
+        for slot in std::iter::once(slot).chain(along) {
+            self.queue.finish(slot).unwrap();
+        }
+    }
+
+    fn next(&mut self) -> Option<Attempt> {
+        let now = Timestamp(self.now);
+        let Turn { slot, .. } = self.queue.next(now)?;
+        let batch = self.queue.function(self.queue.entry(slot).function).rules.batch;
+        let most = batch.map_or(1, |batch| batch.max);
+        Some((slot, self.queue.gather(slot, most, now, |_| true)))
     }
 
     fn raise(&mut self) {
@@ -108,17 +135,26 @@ impl History {
             return;
         }
         let slot = open[self.below(open.len() as u64) as usize];
-        let runs = self.running.contains(&slot);
+        let runs =
+            self.running.iter().any(|(first, along)| *first == slot || along.contains(&slot));
         assert_eq!(self.queue.remove(slot).is_none(), runs);
     }
 
     fn configure(&mut self) {
-        let (id, halts) = (self.function(), self.below(2) == 0);
+        let (id, halts, batches) = (self.function(), self.below(2) == 0, self.below(2) == 0);
+        let batch = Batch {
+            max: 1 + self.below(4) as u32,
+            wait: Duration::from_millis(self.below(3) * 10),
+        };
+        let probe = (self.below(4) == 0).then(|| self.time());
         let rules = Rules {
+            probe,
             runnable: self.below(4) > 0,
             concurrency: 1 + self.below(5) as u32,
-            key_concurrency: if halts { 1 } else { 1 + self.below(2) as u32 },
+            key_concurrency: if halts || batches { 1 } else { 1 + self.below(2) as u32 },
             halts,
+            batch: batches.then_some(batch),
+            keyed: self.below(2) == 0,
             ..Rules::default()
         };
         self.queue.configure(id, rules);
@@ -128,8 +164,8 @@ impl History {
         match self.below(16) {
             0..=5 => self.add(),
             6..=8 => {
-                let turn = self.queue.next(Timestamp(self.now));
-                self.running.extend(turn.map(|turn| turn.slot));
+                let attempt = self.next();
+                self.running.extend(attempt);
             }
             9..=11 => self.end_one(),
             12 => {
@@ -152,7 +188,10 @@ impl History {
             let count = |state| states.iter().filter(|other| **other == state).count() as u64;
             let c = function.counts;
             assert_eq!(c.ready, count(State::Ready));
-            assert_eq!(c.running, count(State::Running));
+            assert_eq!(c.running, count(State::Running) + count(State::Along));
+            assert_eq!(u64::from(function.busy), count(State::Running));
+            let closed = self.queue.closed.iter().find(|(_, closed)| *closed == id);
+            assert_eq!(function.gates.until(), closed.map(|(until, _)| *until));
             assert_eq!(c.waiting, count(State::Waiting));
             assert_eq!(c.blocked, count(State::Blocked));
             assert_eq!(c.dead, function.dead.iter().count() as u64);
@@ -189,6 +228,27 @@ impl History {
         }
         assert_eq!(told, ahead.len(), "the others are behind nobody");
     }
+
+    /// Nothing is forgotten: once all may run, all do.
+    fn check_end(mut self) {
+        for attempt in std::mem::take(&mut self.running) {
+            self.finish(attempt);
+        }
+        for id in [FnId(0), FnId(1)] {
+            let rules = self.queue.function(id).rules.clone();
+            self.queue.configure(id, Rules { runnable: true, halts: false, ..rules });
+        }
+        loop {
+            while let Some(attempt) = self.next() {
+                self.finish(attempt);
+            }
+            let Some(due) = self.queue.next_due() else { break };
+            self.now = self.now.max(due.ms());
+            self.queue.release_due(Timestamp(self.now));
+        }
+        self.check();
+        assert_eq!(self.queue.entries().count(), 0);
+    }
 }
 
 #[test]
@@ -200,5 +260,16 @@ fn counts_are_exact_and_so_is_what_is_ahead() {
             history.check();
         }
         history.check_ahead();
+    }
+}
+
+#[test]
+fn all_come_to_run() {
+    for seed in 1..=HISTORIES {
+        let mut history = History::new(seed);
+        for _ in 0..STEPS {
+            history.step();
+        }
+        history.check_end();
     }
 }

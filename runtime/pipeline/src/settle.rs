@@ -32,7 +32,7 @@ impl AttemptError {
         }
     }
 
-    fn fault(&self) -> Fault {
+    pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Invoke(error) => error.fault(),
             // There may be room again: what has expired or is deleted makes some.
@@ -76,6 +76,30 @@ pub(crate) struct Jitter(pub(crate) u16);
 
 /// The longest wait after a fault of the host's own.
 const HOST_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Decides for a batch. It may be any of its deliveries that makes it fail, so none is blamed: they
+/// run one by one, and `attempt` counts for none of them.
+pub(crate) fn settle_batch(
+    policy: &RetryPolicy,
+    attempt: u32,
+    outcome: Result<Effects, AttemptError>,
+    jitter: Jitter,
+) -> Settlement {
+    match settle(policy, (attempt, Duration::ZERO), outcome, jitter) {
+        Settlement::Retry { error, after, .. } => {
+            let asked = match error.fault() {
+                Fault::Host => Some(after),
+                Fault::Guest | Fault::Final => error.retry_after(),
+            };
+            Settlement::Retry { after: asked.unwrap_or_default(), counted: false, error }
+        }
+        Settlement::Dead { error } => {
+            let after = error.retry_after().unwrap_or_default();
+            Settlement::Retry { after, counted: false, error }
+        }
+        commit @ Settlement::Commit(_) => commit,
+    }
+}
 
 /// `attempt` counts from 1; `age` is the time since the delivery was accepted, or came due.
 pub(crate) fn settle(

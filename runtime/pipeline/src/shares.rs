@@ -46,6 +46,20 @@ impl Ready {
         self.levels[level].push(Reverse((order, slot)));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.levels.iter().map(BinaryHeap::len).sum()
+    }
+
+    /// What [`Ready::pop`] would take.
+    pub(crate) fn peek(&self) -> Option<Slot> {
+        self.levels[self.next_level()?].peek().map(|Reverse((_, slot))| *slot)
+    }
+
+    pub(crate) fn oldest(&self) -> Option<Slot> {
+        let first = self.levels.iter().filter_map(BinaryHeap::peek);
+        first.min_by_key(|Reverse((order, _))| *order).map(|Reverse((_, slot))| *slot)
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Slot> {
         let level = self.next_level()?;
         let Reverse((_, slot)) = self.levels[level].pop()?;

@@ -13,6 +13,7 @@ use crate::body::BodyReader;
 use crate::codec::Bounds;
 use crate::config::{Config, ConfigError, HttpLimits};
 use crate::guard::Guard;
+use crate::hooks::Hooks;
 use crate::listen;
 use crate::route::Server;
 use crate::tasks::{TaskError, TaskKind, Tasks};
@@ -124,6 +125,7 @@ fn server(config: &Config, address: SocketAddr, pipeline: Pipeline, tasks: &Task
     let http: HttpLimits = config.http.clone();
     Server {
         pipeline,
+        hooks: Hooks::new(Arc::clone(&config.hooks), config.public_url.clone()),
         guard: Guard::new(address, &config.allowed_hosts, config.token.clone()),
         bodies: BodyReader::new(http.body_memory_bytes, http.body_timeout),
         bounds: Bounds {

@@ -9,6 +9,7 @@ mod codec;
 mod config;
 mod errors;
 mod guard;
+mod hooks;
 mod json;
 mod listen;
 mod metrics;

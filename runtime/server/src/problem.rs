@@ -55,6 +55,11 @@ impl Problem {
             .header(hyper::header::ALLOW, HeaderValue::from_static(allow))
     }
 
+    /// The request was wrong, not the host.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.code

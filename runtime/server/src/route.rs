@@ -11,11 +11,14 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
-use crate::api::{deliveries, dry_run, events, functions, host, ingress, post, replays, stream};
+use crate::api::{
+    deliveries, dry_run, events, filters, functions, hooks, host, ingress, post, replays, stream,
+};
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
 use crate::config::HttpLimits;
 use crate::guard::Guard;
+use crate::hooks::Hooks;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
@@ -26,6 +29,7 @@ pub(crate) type Answer = Result<Response<ResponseBody>, Problem>;
 pub(crate) struct Server {
     pub(crate) pipeline: Pipeline,
     pub(crate) guard: Guard,
+    pub(crate) hooks: Hooks,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,
@@ -55,7 +59,10 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Respo
         // Boxed, so that the hot path is not as large as the largest of these.
         Ok(()) => match posted_type(request.uri().path()).map(str::to_owned) {
             Some(ty) => Box::pin(post::answer(server, request, &ty)).await,
-            None => Box::pin(elsewhere(server, request)).await,
+            None => match hook_name(request.uri().path()).map(str::to_owned) {
+                Some(name) => Box::pin(hooks::answer(server, request, &name)).await,
+                None => Box::pin(elsewhere(server, request)).await,
+            },
         },
     };
     result.unwrap_or_else(Problem::into_response)
@@ -64,6 +71,11 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Respo
 /// The type of the event that is posted to this path.
 fn posted_type(path: &str) -> Option<&str> {
     path.strip_prefix("/events/").filter(|ty| !ty.is_empty() && !ty.contains('/'))
+}
+
+/// The webhook that this path is.
+pub(crate) fn hook_name(path: &str) -> Option<&str> {
+    path.strip_prefix("/hooks/").filter(|name| !name.is_empty() && !name.contains('/'))
 }
 
 async fn elsewhere(server: &Server, request: Request<Incoming>) -> Answer {
@@ -116,6 +128,8 @@ async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
         (["deliveries", "redrive"], Post) => deliveries::redrive(call).await,
         (["deliveries", "drop"], Post) => deliveries::give_up(call).await,
         (["stream"], Get) => stream::open(call),
+        (["filters", "test"], Post) => filters::test(call).await,
+        (["hooks"], Get) => hooks::list(call),
         (["stats"], Get) => host::stats(call),
         _ => {
             Err(methods_of(path)
@@ -131,10 +145,12 @@ fn methods_of(path: &[&str]) -> Option<&'static str> {
         ["functions"] | ["functions", _, "state"] => Some("GET, HEAD"),
         ["replays", _] => Some("GET, HEAD, DELETE"),
         ["replays"] => Some("GET, HEAD"),
-        ["events"] | ["events", _] | ["deliveries"] | ["stream"] | ["stats"] => Some("GET, HEAD"),
+        ["events"] | ["events", _] | ["deliveries"] | ["hooks"] | ["stream"] | ["stats"] => {
+            Some("GET, HEAD")
+        }
         ["functions", _, "activate" | "rollback" | "pause" | "resume" | "test"] => Some("POST"),
         ["events", _, "replay"] | ["replay"] | ["test"] => Some("POST"),
-        ["deliveries", "redrive" | "drop"] => Some("POST"),
+        ["deliveries", "redrive" | "drop"] | ["filters", "test"] => Some("POST"),
         _ => None,
     }
 }

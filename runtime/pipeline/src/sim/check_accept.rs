@@ -55,6 +55,11 @@ impl Checker {
             if accept.events.iter().all(|accepted| accepted.event.ty() == FIRING) {
                 return accept.events.iter().try_for_each(|made| self.check_firing(seq, made));
             }
+            if let [probing] = &accept.events[..]
+                && probing.event.ty() == "triphammer.breaker.probing"
+            {
+                return self.check_probing_told(probing);
+            }
             let owed = std::mem::take(&mut self.owed);
             ensure!(owed.len() == accept.events.len(), "{owed:?} died, and others are told of");
             let all = owed.iter().zip(&accept.events);

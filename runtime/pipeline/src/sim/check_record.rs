@@ -38,10 +38,9 @@ impl Checker {
             Record::Drop { why, ids, .. } => {
                 ids.iter().try_for_each(|id| self.check_drop(seq, *why, id))
             }
-            Record::Define { name, definition, raised, .. } if !raised.is_empty() => {
-                self.check_canary_end(name, definition, raised)
+            Record::Define { name, definition, raised, .. } => {
+                self.check_define(seq, (name, definition), raised)
             }
-            Record::Define { name, definition, .. } => self.check_define(seq, name, definition),
             Record::WipeState { function, .. } => {
                 let asked = self.orders.values_mut().rev().find(|order| {
                     matches!(&order.what, Order::Remove { name, state: true, .. } if name == function)
@@ -53,18 +52,43 @@ impl Checker {
         }
     }
 
-    fn check_define(&mut self, seq: Seq, name: &FunctionName, definition: &Definition) -> Verdict {
-        // It is obeyed at once; others may still wait for their answers.
-        let asked = self.orders.values_mut().rev().find(|order| match &order.what {
-            Order::Define { name: n, definition: d } => n == name && d == definition,
+    fn check_define(
+        &mut self,
+        seq: Seq,
+        (name, definition): (&FunctionName, &Definition),
+        raised: &[Accepted],
+    ) -> Verdict {
+        if self.breakers.is_due(name) {
+            return self.check_breaker_step(name, definition, raised);
+        }
+        // Each has one such record; a later one may ask for the same again.
+        let mut asked = self.orders.iter().filter(|(_, order)| order.last == 0);
+        let asked = asked.find(|(_, order)| match &order.what {
+            Order::Define { name: n, definition: d } => {
+                n == name && self.as_defined(n, d) == *definition
+            }
             Order::Remove { name: n, .. } => n == name && definition.deleted,
             _ => false,
         });
-        match asked {
-            Some(order) => order.last = seq.get(),
-            None => self.check_host_pause(name, definition)?,
-        }
+        let Some(order) = asked.map(|(order, _)| *order) else {
+            return self.check_host_step(name, definition, raised);
+        };
+        self.check_closed_told(name, definition, raised)?;
+        self.orders.get_mut(&order).expect("it was found above").last = seq.get();
         Ok(())
+    }
+
+    /// What the host does on its own, breakers apart: it ends a canary, which it tells of, or pauses.
+    fn check_host_step(
+        &self,
+        name: &FunctionName,
+        definition: &Definition,
+        raised: &[Accepted],
+    ) -> Verdict {
+        match raised {
+            [] => self.check_host_pause(name, definition),
+            _ => self.check_canary_end(name, definition, raised),
+        }
     }
 
     /// A function whose every attempt has failed in the host for a while is paused by it.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use triphammer_journal::{DropReason, Entrance, Record};
 use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Seq, Timestamp};
 
+use super::check_breaker::Breakers;
 use super::check_canary::Canaries;
 use super::check_flow::Flow;
 use super::check_replays::Paces;
@@ -44,6 +45,7 @@ pub(super) struct Checker {
     /// Dead letters that the host has not told of yet.
     pub(super) owed: Vec<DeliveryId>,
     pub(super) canaries: Canaries,
+    pub(super) breakers: Breakers,
     pub(super) flow: Flow,
     pub(super) chains: Chains,
     pub(super) paces: Paces,
@@ -64,6 +66,9 @@ pub(super) struct Run {
     pub(super) id: DeliveryId,
     pub(super) attempt: u32,
     pub(super) revision: RevisionId,
+    pub(super) leased: Timestamp,
+    /// The host has told that it probes.
+    pub(super) told: bool,
     pub(super) began: u32,
     pub(super) reads: Vec<Read>,
     pub(super) end: Option<End>,
@@ -170,12 +175,15 @@ impl Checker {
         ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
         self.check_room(id, delivery)?;
         self.check_side(id, revision)?;
+        self.check_breaker(id)?;
         self.begins(id)?;
         let id = id.clone();
         let run_of = Run {
             id,
             attempt,
             revision,
+            leased: self.now,
+            told: false,
             began: 0,
             reads: Vec::new(),
             end: None,
@@ -226,6 +234,9 @@ impl Checker {
 
     fn began(&mut self, run: u32, event: &Event, attempt: u32) -> Verdict {
         let durable = self.durable;
+        if self.runs.get(&run).is_some_and(|run| run.began == 0) {
+            self.check_probing(run)?;
+        }
         let run = self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))?;
         let id = run.id.clone();
         ensure!(self.facts.events.get(&id.seq) == Some(event), "{id} is given another event");
@@ -266,11 +277,14 @@ impl Checker {
         ensure!(seq.get() == self.facts.last + 1, "record {seq} follows {}", self.facts.last);
         ensure!(record.at() == self.now, "record {seq} is of another time");
         self.check_canary_over(record)?;
+        self.check_breaker_due(record)?;
         self.check_record(seq, record)?;
         if let Record::Settle(settle) = record {
             self.count_canary(settle);
+            self.count_breaker(settle);
             self.count_host_faults(settle);
         }
+        self.follow_breaker(record);
         let defined = match record {
             Record::Define { name, .. } => Some((name, self.idle_since(name))),
             _ => None,
@@ -294,6 +308,7 @@ impl Checker {
         self.orders.clear();
         self.owed.clear();
         self.canaries.down();
+        self.breakers.down();
         self.paces.clear();
         self.host_faults.clear();
     }

@@ -234,7 +234,7 @@ impl Facts {
         let of = |(id, delivery): &(&DeliveryId, &Delivery)| {
             id.function == *function && delivery.key.as_ref() == key && delivery.fate == Fate::Open
         };
-        self.deliveries.iter().filter(of).filter_map(waiting).last()
+        self.deliveries.iter().filter(of).filter_map(waiting).next_back()
     }
 
     fn drop(&mut self, id: &DeliveryId, seq: Seq, why: DropReason) {

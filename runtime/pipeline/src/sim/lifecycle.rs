@@ -13,17 +13,39 @@ const REST_MAX: u32 = 20_000;
 impl World {
     /// Goes down and comes up again, as often as it takes: the power may go in between.
     pub(super) fn restart(&mut self, how: Step) -> Stepped {
+        self.go_down(how)?;
+        self.pass_time()?;
+        let mut faults = Faults::default();
+        if self.generator.rng.chance(25) {
+            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(60));
+        }
+        self.come_up(faults)?;
+        if !self.calm && self.generator.rng.chance(25) {
+            // What a start writes comes to the disk in part.
+            let halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(4));
+            self.sim.set_faults(Faults { halt_at, ..Faults::default() });
+        }
+        self.look_around()
+    }
+
+    /// Goes down and comes up again in no time, on a disk without faults.
+    pub(super) fn restart_at_once(&mut self, how: Step) -> Stepped {
+        self.go_down(how)?;
+        self.come_up(Faults::default())?;
+        self.look_around()
+    }
+
+    fn go_down(&mut self, how: Step) -> Stepped {
         self.observe(Observed::Down { clean: how == Step::Stop })?;
         if how == Step::Kill {
             self.sim.kill()
         } else {
             self.sim.crash()
         }
-        self.pass_time()?;
-        let mut faults = Faults::default();
-        if self.generator.rng.chance(25) {
-            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(60));
-        }
+        Ok(())
+    }
+
+    fn come_up(&mut self, mut faults: Faults) -> Stepped {
         self.sim.set_faults(faults);
         self.host = loop {
             match Host::open(&self.sim, &self.clock) {
@@ -36,12 +58,12 @@ impl World {
                 Err(error) => return Err(format!("the host does not start: {error:?}")),
             }
         };
-        let mut faults = Faults::default();
-        if !self.calm && self.generator.rng.chance(25) {
-            // What a start writes comes to the disk in part.
-            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(4));
-        }
-        self.sim.set_faults(faults);
+        self.sim.set_faults(Faults::default());
+        Ok(())
+    }
+
+    /// What can be seen after a start.
+    fn look_around(&mut self) -> Stepped {
         let last = self.host.core.durable.position();
         self.observe(Observed::Up { last, unclean: self.host.was_unclean() })?;
         self.observe(Observed::Kept(self.host.oldest()))?;

@@ -4,8 +4,10 @@
 //!
 //! A history follows from its seed alone, byte for byte. Knows no wasm and no thread.
 
+mod breaker_cases;
 mod cases;
 mod check_accept;
+mod check_breaker;
 mod check_canary;
 mod check_flow;
 mod check_record;

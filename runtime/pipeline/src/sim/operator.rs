@@ -150,7 +150,9 @@ impl World {
         let pause = Pause { at: self.clock.now(), reason: "paused by an operator".into() };
         match step {
             Step::Pause if definition.paused.is_none() => definition.paused = Some(pause),
-            Step::Resume if definition.paused.is_some() => definition.paused = None,
+            Step::Resume if definition.paused.is_some() || definition.breaker.is_some() => {
+                (definition.paused, definition.breaker) = (None, None);
+            }
             Step::Rollback if definition.canary.is_some() => {
                 end_canary(&mut definition, self.clock.now(), "rolled back".into());
             }

@@ -33,6 +33,8 @@ pub(super) struct FunctionSpec {
     /// The period and the longest wait, in milliseconds.
     pub(super) debounce: Option<(u64, Option<u64>)>,
     pub(super) schedules: Vec<ScheduleSpec>,
+    /// Failures in a row, and milliseconds until a probe.
+    pub(super) breaker: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,9 +45,13 @@ pub(super) struct ScheduleSpec {
     pub(super) missed: &'static str,
 }
 
-/// The one after the last is the host's own, of dead letters.
+/// Those after the last are the host's own.
 pub(super) fn type_name(ty: u64) -> String {
-    if ty < TYPES { format!("t{ty}") } else { "triphammer.delivery.dead".into() }
+    match ty {
+        TYPES => "triphammer.delivery.dead".into(),
+        ty if ty > TYPES => "triphammer.breaker.opened".into(),
+        ty => format!("t{ty}"),
+    }
 }
 
 impl FunctionSpec {
@@ -67,11 +73,12 @@ impl FunctionSpec {
             rate_limit: None,
             debounce: None,
             schedules: Vec::new(),
+            breaker: None,
         }
     }
 
     pub(super) fn random(rng: &mut Rng, number: u64) -> Self {
-        let mut types: Vec<u64> = (0..=TYPES).filter(|_| rng.chance(40)).collect();
+        let mut types: Vec<u64> = (0..=TYPES + 1).filter(|_| rng.chance(40)).collect();
         if types.is_empty() {
             types.push(rng.below(TYPES));
         }
@@ -91,6 +98,7 @@ impl FunctionSpec {
             rate_limit: rng.chance(20).then(|| rate(rng, 6, 3000)),
             debounce: rng.chance(20).then(|| debounce(rng)),
             schedules: schedules(rng),
+            breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
         }
     }
 
@@ -129,6 +137,10 @@ impl FunctionSpec {
         }
         if let Some(keep) = self.keep {
             manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
+        }
+        if let Some((failures, probe_ms)) = self.breaker {
+            let probe = format!("{probe_ms}ms");
+            manifest["breaker"] = json!({ "failures": failures, "probe": probe });
         }
         if self.keyed {
             manifest["key"] = "subject".into();

@@ -4,7 +4,9 @@
 pub(crate) mod deliveries;
 pub(crate) mod dry_run;
 pub(crate) mod events;
+pub(crate) mod filters;
 pub(crate) mod functions;
+pub(crate) mod hooks;
 pub(crate) mod host;
 pub(crate) mod ingress;
 pub(crate) mod post;

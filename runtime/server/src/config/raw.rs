@@ -20,6 +20,8 @@ pub(super) struct RawConfig {
     /// Empty for none.
     pub(super) token_file: PathBuf,
     pub(super) allowed_hosts: Vec<String>,
+    /// Empty for none.
+    pub(super) public_url: String,
     /// 0 for one per core.
     pub(super) workers: usize,
     pub(super) attempts_max: usize,
@@ -31,6 +33,8 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    /// By their names; read by [`super::hooks`].
+    pub(super) hooks: Table,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -109,6 +113,7 @@ impl Default for RawConfig {
             token: String::new(),
             token_file: PathBuf::new(),
             allowed_hosts: Vec::new(),
+            public_url: String::new(),
             workers: 0,
             attempts_max: Options::default().attempts_max,
             shutdown_grace: "10s".into(),
@@ -119,6 +124,7 @@ impl Default for RawConfig {
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            hooks: Table::new(),
         }
     }
 }
