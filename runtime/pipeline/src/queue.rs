@@ -121,6 +121,11 @@ impl Queue {
         }
         if lanes_change {
             self.call_back_halted(id);
+        }
+        if lanes_change || batches_change {
+            self.form_again(id);
+        }
+        if lanes_change {
             let keys: Vec<OrderingKey> = self.function(id).lanes.keys().cloned().collect();
             keys.iter().for_each(|key| self.advance(id, key));
         }
