@@ -27,7 +27,7 @@ fn parts(ty: &str, subject: &str) -> EventParts {
     EventParts { ty: ty.into(), subject: Some(subject.into()), ..EventParts::default() }
 }
 
-fn event(id: &str, subject: &str) -> Event {
+pub(super) fn event(id: &str, subject: &str) -> Event {
     Event::new(&EventParts { id: id.into(), source: "/sim".into(), ..parts("t0", subject) })
         .unwrap()
 }
@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Everything that sleeps until then is woken.
-    fn pass(&mut self, ms: u64) {
+    pub(super) fn pass(&mut self, ms: u64) {
         let now = self.clock.now().0;
         self.advance(now + ms).unwrap();
         self.host.timers();

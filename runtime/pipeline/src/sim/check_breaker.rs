@@ -102,7 +102,7 @@ impl Checker {
         let rule = function.manifest.as_ref().and_then(|manifest| manifest.breaker);
         let active = function.definition.active == Some(settle.revision);
         let (Some(rule), true) = (rule, active) else { return };
-        let Some(failed) = self.has_failed(settle) else { return };
+        let Some(failed) = Self::has_failed(settle) else { return };
         let open = function.definition.breaker.clone();
         let (failures, since) = self.breakers.streaks.entry(name.clone()).or_default();
         let begins = settle.started;

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use triphammer_journal::{
     Accepted, Definition, DropReason, Entrance, Outcome, Record, RowChange, RowStatus, Settle,
 };
-use triphammer_model::{
-    DeliveryId, Effects, Event, FunctionName, Manifest, NewEvent, Seq, Timestamp,
-};
+use triphammer_model::{DeliveryId, Effects, Event, FunctionName, NewEvent, Seq, Timestamp};
 
 use super::HOPS_MAX;
 use super::check_accept::{Way, is_notice};
@@ -17,11 +15,9 @@ use super::observed::{End, Order, Read};
 use super::seen::Seen;
 
 /// Starts without an outcome after which a delivery is dead.
-const STARTS: u8 = 3;
+pub(super) const STARTS: u8 = 3;
 /// How long every attempt fails in the host before it pauses the function.
 const HOST_FAULTS_MS: u64 = 300_000;
-/// The longest wait after a fault of the host's own.
-const HOST_WAIT_MS: u64 = 5000;
 
 impl Checker {
     pub(super) fn check_record(&mut self, seq: Seq, record: &Record) -> Verdict {
@@ -105,18 +101,6 @@ impl Checker {
         Ok(())
     }
 
-    /// Since when all attempts of a function have failed in the host.
-    pub(super) fn count_host_faults(&mut self, settle: &Settle) {
-        let name = &settle.id.function;
-        let run = self.runs.values().find(|run| run.id == settle.id && run.end.is_some());
-        match run.and_then(|run| run.end.as_ref()) {
-            Some(End::HostFault) => {
-                self.host_faults.entry(name.clone()).or_insert(settle.at);
-            }
-            _ => drop(self.host_faults.remove(name)),
-        }
-    }
-
     fn check_drop(&mut self, seq: Seq, why: DropReason, id: &DeliveryId) -> Verdict {
         match why {
             DropReason::Removed if self.orphans.remove(id) => Ok(()),
@@ -187,18 +171,26 @@ impl Checker {
         self.check_reads(run, delivery, settle.started)?;
         match &settle.outcome {
             Outcome::Committed { .. } => self.check_commit(settle, run, delivery)?,
-            Outcome::Retry { row, .. } => {
+            Outcome::Retry { row, .. } if run.along.is_empty() => {
                 self.check_retry(run, delivery, &row.status, row.attempts)?;
             }
+            Outcome::Retry { row, .. } => self.check_parted(run, &row.status, row.attempts)?,
             Outcome::Dead { row, raised } => {
                 let RowStatus::Dead { error, .. } = &row.status else {
                     return Err(format!("{id} is dead and alive"));
                 };
+                ensure!(run.along.is_empty(), "{id} is dead of what its batch came to");
                 self.check_dead(run, delivery, &error.code)?;
                 let told = delivery.hops.0 < HOPS_MAX && !is_notice(&self.facts.events[&id.seq]);
                 ensure!(raised.len() == usize::from(told), "{id} raises {}", raised.len());
                 raised.iter().try_for_each(|notice| self.check_notice(id, notice))?;
             }
+        }
+        if let Outcome::Retry { row, .. } = &settle.outcome
+            && let RowStatus::Due(due) = row.status
+            && !run.along.is_empty()
+        {
+            self.part(settle, due);
         }
         self.suspects.remove(id);
         let run = self.runs.values_mut().find(|run| run.id == *id && !run.settled);
@@ -240,11 +232,12 @@ impl Checker {
         let Some(End::Commit(Effects { writes, emits, reply, timers })) = &run.end else {
             return Err(format!("{id} is committed and has not succeeded"));
         };
-        let Outcome::Committed { writes: done, emitted, reply: replied, cancelled, .. } =
+        let Outcome::Committed { writes: done, emitted, reply: replied, also, cancelled } =
             &settle.outcome
         else {
             return Ok(());
         };
+        self.check_also(run, also)?;
         ensure!(done == writes, "{id} wrote other state than it asked for");
         ensure!(replied == reply, "{id} replied otherwise than it asked for");
         let space = (id.function.clone(), delivery.key.clone());
@@ -255,14 +248,15 @@ impl Checker {
             count.as_deref() == Some(&commits.to_string()),
             "{id} counts {count:?} at commit {commits}"
         );
-        ensure!(emits.is_empty() || delivery.hops.0 < HOPS_MAX, "{id} emits past the last hop");
+        let hops = self.hops(run);
+        ensure!(emits.is_empty() || hops < HOPS_MAX, "{id} emits past the last hop");
         let emits = self.not_known(id, emits);
         let set = timers.iter().filter(|change| change.set.is_some()).count();
         let all = emits.len() + set == emitted.len();
         ensure!(all, "{id} emits {} events, {set} timers among them", emitted.len());
         let (emitted, set) = emitted.split_at(emits.len());
         for (emit, accepted) in emits.iter().zip(emitted) {
-            self.check_emitted(settle, delivery, emit, accepted)?;
+            self.check_emitted(settle, hops, emit, accepted)?;
         }
         self.check_timers(settle, timers, set, cancelled)
     }
@@ -283,7 +277,7 @@ impl Checker {
     fn check_emitted(
         &self,
         settle: &Settle,
-        delivery: &Delivery,
+        hops: u16,
         emit: &NewEvent,
         accepted: &Accepted,
     ) -> Verdict {
@@ -293,77 +287,9 @@ impl Checker {
             && event.data() == parts.data.as_deref()
             && (parts.id.is_empty() || event.id() == parts.id);
         ensure!(same, "{id} emits another event than it asked for");
-        ensure!(accepted.hops.0 == delivery.hops.0 + 1, "{id} emits at {:?}", accepted.hops);
+        ensure!(accepted.hops.0 == hops + 1, "{id} emits at {:?}", accepted.hops);
         let repeated = |e: &Event| e.id() == event.id() && e.source() == event.source();
         ensure!(!self.facts.events.values().any(repeated), "event {} is emitted twice", event.id());
         self.check_routes(accepted, Way::Routed(emit.delay_ms))
-    }
-
-    fn check_retry(
-        &self,
-        run: &Run,
-        delivery: &Delivery,
-        status: &RowStatus,
-        attempts: u32,
-    ) -> Verdict {
-        let id = &run.id;
-        let RowStatus::Due(due) = status else { return Err(format!("{id} is retried and dead")) };
-        let policy = self.policy(run)?;
-        let ceiling = policy.ceiling(run.attempt - 1).as_millis() as u64;
-        let wait = due.0.checked_sub(self.now.0).ok_or("a retry that is due in the past")?;
-        let counted = match run.end {
-            Some(End::HostFault) => {
-                ensure!(wait <= ceiling.min(HOST_WAIT_MS), "{id} waits {wait} ms");
-                0
-            }
-            Some(End::Trap | End::Retry { after_ms: None }) => {
-                ensure!(wait <= ceiling, "{id} waits {wait} ms of at most {ceiling}");
-                1
-            }
-            Some(End::Retry { after_ms: Some(after) }) => {
-                ensure!(wait == after, "{id} waits {wait} ms, and asked for {after}");
-                1
-            }
-            _ => return Err(format!("{id} is tried again after {:?}", run.end)),
-        };
-        let age = self.now.0 - delivery.place.0.0 + wait;
-        let old = policy.age.is_some_and(|most| u128::from(age) > most.as_millis());
-        ensure!(counted == 0 || !old, "{id} would be {age} ms old");
-        let left = counted == 0 || run.attempt < policy.attempts;
-        ensure!(left, "{id} is tried again after its last attempt");
-        ensure!(attempts == delivery.attempts + counted, "{id} has had {attempts} attempts");
-        Ok(())
-    }
-
-    fn check_dead(&self, run: &Run, delivery: &Delivery, code: &str) -> Verdict {
-        let policy = self.policy(run)?;
-        let wait = match run.end {
-            Some(End::Retry { after_ms: Some(after) }) => u128::from(after),
-            _ => policy.ceiling(run.attempt - 1).as_millis(),
-        };
-        let age = u128::from(self.now.0 - delivery.place.0.0) + wait;
-        let old = policy.age.is_some_and(|most| age > most.as_millis());
-        let last = run.attempt >= policy.attempts || old;
-        let may = match (&run.end, code) {
-            (Some(End::Reject), "invoke.rejected") => true,
-            (Some(End::Trap), "invoke.trap") | (Some(End::Retry { .. }), "invoke.retry") => last,
-            (Some(End::Commit(effects)), "limit.hops") => {
-                !effects.emits.is_empty() && delivery.hops.0 >= HOPS_MAX
-            }
-            (None, "invoke.crashed") => delivery.starts == STARTS && run.began == 0,
-            _ => false,
-        };
-        ensure!(may, "{} is dead of {code} after {:?}, attempt {}", run.id, run.end, run.attempt);
-        Ok(())
-    }
-
-    /// Of the revision that the attempt runs on.
-    fn policy(&self, run: &Run) -> Result<triphammer_model::RetryPolicy, String> {
-        let function = &self.facts.functions[&run.id.function];
-        let revisions = &function.definition.revisions;
-        let def = revisions.iter().find(|def| def.id == run.revision);
-        let def = def.ok_or_else(|| format!("{} runs on what is not kept", run.id))?;
-        let manifest = Manifest::from_json(&def.manifest, &Default::default());
-        Ok(manifest.map_err(|error| error.to_string())?.retry)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use triphammer_model::{DeliveryId, FunctionName};
 
+use super::check_batch::Must;
 use super::checker::{Checker, Outstanding, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{Entry, Order};
@@ -83,6 +84,7 @@ impl Checker {
             let vague =
                 |status| matches!(status, Status::Ready | Status::Waiting | Status::Blocked);
             let exact = exact && self.facts.is_orderly(&id.function);
+            let status = self.as_gathering(id, delivery, status, *found_status);
             let same = status == *found_status || (!exact && vague(status) && vague(*found_status));
             ensure!(same, "{id} is {status:?} and shown as {found_status:?}");
             *gauge(expect.entry(id.function.clone()).or_default(), status) += 1;
@@ -110,13 +112,28 @@ impl Checker {
             Fate::Committed | Fate::Dropped => None,
             Fate::Dead => Some(Status::Dead),
             Fate::Open if self.is_running(id) => Some(Status::Running),
-            Fate::Open if delivery.due > self.now => Some(Status::Waiting),
+            Fate::Open if self.due_of(id, delivery) > self.now => Some(Status::Waiting),
             Fate::Open => {
                 let key = delivery.key.as_ref();
                 let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
                 let blocked = head.is_some_and(|head| head != id);
                 Some(if blocked { Status::Blocked } else { Status::Ready })
             }
+        }
+    }
+
+    /// One that would be ready waits for the others of its batch, or may.
+    fn as_gathering(
+        &self,
+        id: &DeliveryId,
+        delivery: &Delivery,
+        status: Status,
+        found: Status,
+    ) -> Status {
+        match self.gathers(id, delivery).filter(|_| status == Status::Ready) {
+            Some(Must::Wait) => Status::Waiting,
+            Some(Must::Either) if found == Status::Waiting => Status::Waiting,
+            _ => status,
         }
     }
 

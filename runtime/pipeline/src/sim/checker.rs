@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use triphammer_journal::{DropReason, Entrance, Record};
 use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Seq, Timestamp};
 
+use super::check_batch::Batches;
 use super::check_breaker::Breakers;
 use super::check_canary::Canaries;
 use super::check_flow::Flow;
 use super::check_replays::Paces;
 use super::check_schedules::Chains;
-use super::facts::{Delivery, Facts, Fate, Kind};
+use super::facts::{Delivery, Facts, Fate};
 use super::observed::{Answer, End, Observed, Order, Read};
 use super::seen::{Notes, Seen};
 
@@ -46,6 +47,7 @@ pub(super) struct Checker {
     pub(super) owed: Vec<DeliveryId>,
     pub(super) canaries: Canaries,
     pub(super) breakers: Breakers,
+    pub(super) batches: Batches,
     pub(super) flow: Flow,
     pub(super) chains: Chains,
     pub(super) paces: Paces,
@@ -64,6 +66,8 @@ pub(super) struct Checker {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: DeliveryId,
+    /// The others of its batch.
+    pub(super) along: Vec<DeliveryId>,
     pub(super) attempt: u32,
     pub(super) revision: RevisionId,
     pub(super) leased: Timestamp,
@@ -75,6 +79,13 @@ pub(super) struct Run {
     /// The record of its start, where it needs one.
     pub(super) started: Option<Seq>,
     pub(super) settled: bool,
+}
+
+impl Run {
+    /// All that it is at, the first of its batch first.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &DeliveryId> {
+        std::iter::once(&self.id).chain(&self.along)
+    }
 }
 
 /// What an operator has asked for and not been answered.
@@ -103,10 +114,12 @@ impl Checker {
                 ensure!(*position <= self.facts.last, "{position} is durable and not appended");
                 self.durable = self.durable.max(*position);
             }
-            Observed::Leased { run, id, attempt, revision } => {
-                self.leased(*run, id, *attempt, *revision)?;
+            Observed::Leased { run, id, attempt, revision, along } => {
+                self.leased(*run, (id, *attempt), *revision, along)?;
             }
-            Observed::Began { run, event, attempt } => self.began(*run, event, *attempt)?,
+            Observed::Began { run, event, attempt, along } => {
+                self.began(*run, (event, *attempt), along)?;
+            }
             Observed::Read { run, read } => self.run(*run)?.reads.push(read.clone()),
             Observed::Ended { run, end } => self.run(*run)?.end = Some(end.clone()),
             Observed::Left { run } => self.left(*run)?,
@@ -126,7 +139,7 @@ impl Checker {
         Ok(())
     }
 
-    fn run(&mut self, run: u32) -> Result<&mut Run, String> {
+    pub(super) fn run(&mut self, run: u32) -> Result<&mut Run, String> {
         self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))
     }
 
@@ -165,112 +178,23 @@ impl Checker {
         Ok(())
     }
 
-    fn leased(&mut self, run: u32, id: &DeliveryId, attempt: u32, revision: RevisionId) -> Verdict {
-        let delivery = self.facts.deliveries.get(id).ok_or_else(|| format!("{id} is unknown"))?;
-        ensure!(delivery.fate == Fate::Open, "{id} runs and is {:?}", delivery.fate);
-        ensure!(!self.is_running(id), "{id} runs twice at once");
-        ensure!(delivery.due <= self.now, "{id} runs early: due {:?}", delivery.due);
-        let expires = delivery.expires.filter(|expires| *expires <= self.now);
-        ensure!(expires.is_none(), "{id} runs and has expired: {expires:?}");
-        ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
-        self.check_room(id, delivery)?;
-        self.check_side(id, revision)?;
-        self.check_breaker(id)?;
-        self.begins(id)?;
-        let id = id.clone();
-        let run_of = Run {
-            id,
-            attempt,
-            revision,
-            leased: self.now,
-            told: false,
-            began: 0,
-            reads: Vec::new(),
-            end: None,
-            started: None,
-            settled: false,
-        };
-        ensure!(self.runs.insert(run, run_of).is_none(), "run {run} is leased twice");
-        Ok(())
-    }
-
-    /// Whether nothing that runs is in its way.
-    fn check_room(&self, id: &DeliveryId, delivery: &Delivery) -> Verdict {
-        let function = &self.facts.functions[&id.function];
-        ensure!(function.definition.paused.is_none(), "{id} runs while its function is paused");
-        let limit = function.manifest.as_ref().map_or(0, |manifest| manifest.concurrency);
-        let beside = self.running().filter(|other| other.function == id.function).count();
-        ensure!(beside < limit as usize, "{id} is one more than run at a time");
-        let same_lane = |other: &&DeliveryId| {
-            other.function == id.function && self.facts.deliveries[*other].key == delivery.key
-        };
-        if delivery.key.is_some() {
-            let most = function.manifest.as_ref().map_or(1, |manifest| manifest.key_concurrency);
-            let beside = self.running().filter(same_lane).count();
-            ensure!(beside < most as usize, "{id} is one more than run of a lane");
-        }
-        if let Some(key) = &delivery.key
-            && self.facts.is_orderly(&id.function)
-        {
-            let head = self.facts.lane_head(&id.function, key, self.now);
-            ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
-        }
-        Ok(())
-    }
-
-    fn begins(&mut self, id: &DeliveryId) -> Verdict {
-        let delivery = &self.facts.deliveries[id];
-        match delivery.kind {
-            Kind::Timer(_) => self.notes.saw(Seen::TimerBegins),
-            Kind::Firing(_) => self.notes.saw(Seen::FiringBegins),
-            Kind::Plain if !delivery.tried && delivery.due > delivery.accepted => {
-                self.notes.saw(Seen::DelayedBegins);
-            }
-            _ => {}
-        }
-        self.flow_started(id)?;
-        self.firing_begins(id)
-    }
-
-    fn began(&mut self, run: u32, event: &Event, attempt: u32) -> Verdict {
-        let durable = self.durable;
-        if self.runs.get(&run).is_some_and(|run| run.began == 0) {
-            self.check_probing(run)?;
-        }
-        let run = self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))?;
-        let id = run.id.clone();
-        ensure!(self.facts.events.get(&id.seq) == Some(event), "{id} is given another event");
-        ensure!(attempt == run.attempt, "{id} is told attempt {attempt}");
-        run.began += 1;
-        (run.reads, run.end) = (Vec::new(), None);
-        let on_disk = run.started.is_some_and(|seq| seq.get() <= durable);
-        ensure!(
-            on_disk || !self.suspects.contains(&id),
-            "{id} begins again after an unclean stop, and no record on disk says so"
-        );
-        Ok(())
-    }
-
-    fn left(&mut self, run: u32) -> Verdict {
-        let run = self.runs.remove(&run).ok_or("a run ends that never began")?;
-        let open = self.facts.deliveries[&run.id].fate == Fate::Open;
-        let gave_way = run.began == CONFLICTS && run.end.is_some();
-        ensure!(
-            run.settled || !open || gave_way || self.failed,
-            "{} is let go with nothing decided",
-            run.id
-        );
-        Ok(())
+    /// Attempts that a worker is at.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(|run| !run.settled && self.is_open(&run.id))
     }
 
     /// Deliveries that a worker holds; one that was dropped meanwhile does not count.
     pub(super) fn running(&self) -> impl Iterator<Item = &DeliveryId> {
-        let held = self.runs.values().filter(|run| !run.settled).map(|run| &run.id);
-        held.filter(|id| self.facts.deliveries[id].fate == Fate::Open)
+        let held = self.runs.values().filter(|run| !run.settled).flat_map(Run::ids);
+        held.filter(|id| self.is_open(id))
     }
 
     pub(super) fn is_running(&self, id: &DeliveryId) -> bool {
         self.running().any(|running| running == id)
+    }
+
+    pub(super) fn is_open(&self, id: &DeliveryId) -> bool {
+        self.facts.deliveries.get(id).is_some_and(|delivery| delivery.fate == Fate::Open)
     }
 
     fn appended(&mut self, seq: Seq, record: &Record) -> Verdict {
@@ -279,6 +203,7 @@ impl Checker {
         self.check_canary_over(record)?;
         self.check_breaker_due(record)?;
         self.check_record(seq, record)?;
+        self.follow_batches(record);
         if let Record::Settle(settle) = record {
             self.count_canary(settle);
             self.count_breaker(settle);
@@ -344,11 +269,9 @@ impl Checker {
         let orphans = self.facts.deliveries.iter().filter(orphan).map(|(id, _)| id.clone());
         self.orphans = orphans.collect();
         self.orphans.iter().for_each(|_| self.notes.saw(Seen::RemovalTorn));
+        self.batches.up();
         self.flow_up();
         self.chains_up();
         Ok(())
     }
 }
-
-/// Runs of one lease whose reads have changed, after which it gives way.
-const CONFLICTS: u32 = 3;

@@ -255,7 +255,7 @@ impl Facts {
     fn settle(&mut self, seq: Seq, settle: &Settle) {
         let name = settle.id.function.clone();
         match &settle.outcome {
-            Outcome::Committed { writes, emitted, cancelled, .. } => {
+            Outcome::Committed { writes, emitted, also, cancelled, .. } => {
                 for id in cancelled {
                     self.drop(id, seq, DropReason::Cancelled);
                 }
@@ -269,8 +269,9 @@ impl Facts {
                     }
                 }
                 *self.commits.entry(space).or_default() += 1;
-                self.tally(&name).committed += 1;
+                self.tally(&name).committed += 1 + also.len() as u64;
                 self.delivery(&settle.id).fate = Fate::Committed;
+                also.iter().for_each(|(id, _)| self.delivery(id).fate = Fate::Committed);
                 let first = Seq::new(seq.get() + 1).unwrap();
                 self.admit(first, Some(&Entrance::Function(name)), emitted, settle.at);
             }

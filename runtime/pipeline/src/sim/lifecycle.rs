@@ -88,14 +88,20 @@ impl World {
         }
         self.host.core.stop();
         while self.generator.rng.chance(80) && self.end()? {}
+        let how = self.shut_down()?;
+        self.restart(how)
+    }
+
+    /// Everything comes to the disk, and nothing more; whether it does.
+    pub(super) fn shut_down(&mut self) -> Result<Step, String> {
+        self.host.core.stop();
         while self.write()? {}
         self.checkpoint()?;
         if !self.host.failed {
             self.host.writer.close();
             self.look_at_journal()?;
         }
-        let how = if self.host.failed { Step::Crash } else { Step::Stop };
-        self.restart(how)
+        Ok(if self.host.failed { Step::Crash } else { Step::Stop })
     }
 
     /// No more faults: everything that waits comes to its end, or the world does not rest.

@@ -4,12 +4,16 @@
 //!
 //! A history follows from its seed alone, byte for byte. Knows no wasm and no thread.
 
+mod batch_cases;
 mod breaker_cases;
 mod cases;
 mod check_accept;
+mod check_batch;
 mod check_breaker;
 mod check_canary;
+mod check_failure;
 mod check_flow;
+mod check_lease;
 mod check_record;
 mod check_replays;
 mod check_schedules;
@@ -27,6 +31,7 @@ mod script;
 mod seen;
 mod spec;
 mod tamper;
+mod tamper_batch;
 mod tamper_flow;
 mod tamper_time;
 mod tamper_tools;

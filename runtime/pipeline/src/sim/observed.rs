@@ -41,18 +41,20 @@ pub(super) enum Observed {
     },
     /// Everything up to here is on disk.
     Durable(u64),
-    /// A worker has taken a delivery.
+    /// A worker has taken a delivery, and the others of its batch.
     Leased {
         run: u32,
         id: DeliveryId,
         attempt: u32,
         revision: RevisionId,
+        along: Vec<DeliveryId>,
     },
     /// The handler begins; more than once in a run when what it read has changed.
     Began {
         run: u32,
         event: Event,
         attempt: u32,
+        along: Vec<Item>,
     },
     Read {
         run: u32,
@@ -91,6 +93,9 @@ pub(super) enum Observed {
     /// Every handler succeeds from here on; the world runs until nothing is left to do.
     Quiet,
 }
+
+/// What the handler of a batch is given besides the first: a delivery, its event and its attempt.
+pub(super) type Item = (DeliveryId, Event, u32);
 
 #[derive(Clone, Debug)]
 pub(super) struct Answer {

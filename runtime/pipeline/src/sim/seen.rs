@@ -46,10 +46,16 @@ pub(super) enum Seen {
     /// It goes on where it was before a restart.
     ReplayGoesOn,
     HostPause,
+    /// Two deliveries or more.
+    BatchBegins,
+    /// A batch that is not full begins after its wait.
+    BatchWaited,
+    BatchCommitted,
+    BatchFailed,
 }
 
 /// What every run of the default seeds must hold, and how often at least.
-pub(super) const LEAST: [(Seen, u64); 24] = [
+pub(super) const LEAST: [(Seen, u64); 28] = [
     (Seen::Crash, 200),
     (Seen::TimerSet, 250),
     (Seen::TimerGivenUp, 50),
@@ -74,6 +80,10 @@ pub(super) const LEAST: [(Seen, u64); 24] = [
     (Seen::ReplayDone, 50),
     (Seen::ReplayCancelled, 5),
     (Seen::ReplayGoesOn, 2),
+    (Seen::BatchBegins, 100),
+    (Seen::BatchWaited, 100),
+    (Seen::BatchCommitted, 80),
+    (Seen::BatchFailed, 10),
 ];
 
 #[derive(Debug, Default)]

@@ -35,6 +35,8 @@ pub(super) struct FunctionSpec {
     pub(super) schedules: Vec<ScheduleSpec>,
     /// Failures in a row, and milliseconds until a probe.
     pub(super) breaker: Option<(u64, u64)>,
+    /// How many at most, and how many milliseconds the first waits for the others.
+    pub(super) batch: Option<(u64, Option<u64>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ impl FunctionSpec {
             debounce: None,
             schedules: Vec::new(),
             breaker: None,
+            batch: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl FunctionSpec {
             debounce: rng.chance(20).then(|| debounce(rng)),
             schedules: schedules(rng),
             breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
+            batch: rng.chance(35).then(|| batch(rng)),
         }
     }
 
@@ -114,6 +118,9 @@ impl FunctionSpec {
         }
         if rng.chance(50) {
             next.debounce = self.debounce;
+        }
+        if rng.chance(50) {
+            next.batch = self.batch;
         }
         next
     }
@@ -137,6 +144,12 @@ impl FunctionSpec {
         }
         if let Some(keep) = self.keep {
             manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
+        }
+        if let Some((max, wait_ms)) = self.batch.filter(|_| self.key_concurrency == 1) {
+            manifest["batch"] = json!({ "max": max });
+            if let Some(ms) = wait_ms {
+                manifest["batch"]["wait"] = format!("{ms}ms").into();
+            }
         }
         if let Some((failures, probe_ms)) = self.breaker {
             let probe = format!("{probe_ms}ms");
@@ -179,6 +192,10 @@ fn rate(rng: &mut Rng, limit_max: u64, ms_max: u64) -> Rate {
 fn debounce(rng: &mut Rng) -> (u64, Option<u64>) {
     let ms = 50 + rng.below(800);
     (ms, rng.chance(50).then(|| ms + rng.below(1000)))
+}
+
+fn batch(rng: &mut Rng) -> (u64, Option<u64>) {
+    (1 + rng.below(5), rng.chance(70).then(|| 1 + rng.below(1200)))
 }
 
 fn schedules(rng: &mut Rng) -> Vec<ScheduleSpec> {

@@ -184,6 +184,7 @@ fn an_early_timer_is_found() {
             id: settle.id.clone(),
             attempt: settle.attempt + 1,
             revision: settle.revision,
+            along: Vec::new(),
         };
         // After the worker has let go of it.
         history.insert(at + 2, leased);
@@ -245,10 +246,12 @@ fn an_attempt_while_a_breaker_is_open_is_found() {
         };
         let (id, _, attempts) = shown.iter().find(ready)?.clone();
         let attempt = attempts + 1;
-        history.insert(opened + 1, Observed::Leased { run: u32::MAX, id, attempt, revision });
+        let (run, along) = (u32::MAX, Vec::new());
+        history.insert(opened + 1, Observed::Leased { run, id, attempt, revision, along });
         Some(())
     }
-    check(tamper, &["breaker is open", "runs early", "is unknown", "runs on r", "one more than"]);
+    let because = ["breaker is open", "runs early", "is unknown", "runs on r", "one more than"];
+    check(tamper, &[&because[..], &["has expired"]].concat());
 }
 
 #[test]
@@ -272,7 +275,8 @@ fn a_lane_out_of_order_is_found() {
             }
             _ => None,
         })?;
-        history.insert(at + 1, Observed::Leased { run: u32::MAX, id, attempt: 1, revision });
+        let (run, along) = (u32::MAX, Vec::new());
+        history.insert(at + 1, Observed::Leased { run, id, attempt: 1, revision, along });
         Some(())
     }
     check(tamper, &["is before it in its lane", "while its function is paused", "runs on r"]);

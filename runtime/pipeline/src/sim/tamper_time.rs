@@ -144,7 +144,7 @@ fn a_missed_firing_that_runs_is_found() {
         });
         let Observed::Leased { run, id, attempt, .. } = lease(id) else { return None };
         let revision = revision?;
-        history[at] = Observed::Leased { run, id, attempt, revision };
+        history[at] = Observed::Leased { run, id, attempt, revision, along: Vec::new() };
         Some(())
     }
     check(tamper, &["another stands for it", "runs on r", "begins too soon", "before it in its"]);

@@ -44,7 +44,7 @@ pub(super) fn find_drop(history: &History, reason: DropReason) -> Option<(usize,
 
 pub(super) fn lease(id: DeliveryId) -> Observed {
     let revision = RevisionId::new(1).unwrap();
-    Observed::Leased { run: u32::MAX, id, attempt: 1, revision }
+    Observed::Leased { run: u32::MAX, id, attempt: 1, revision, along: Vec::new() }
 }
 
 /// Ends the history here, and somebody looks.

@@ -202,7 +202,8 @@ impl World {
         self.sync()?;
         let run = self.number();
         let (id, attempt, revision) = (lease.id(), lease.attempt(), lease.revision.id);
-        self.observe(Observed::Leased { run, id, attempt, revision })?;
+        let along = lease.along.iter().map(|along| lease.id_of(&along.entry)).collect();
+        self.observe(Observed::Leased { run, id, attempt, revision, along })?;
         self.host.begin(run, lease);
         self.go_on(run)?;
         Ok(true)
@@ -212,11 +213,11 @@ impl World {
         let ended = self.host.go_on(run);
         self.sync()?;
         for begun in self.host.script.begun() {
-            let (run, event, attempt) = (begun.run, begun.event, begun.attempt);
+            let (run, event, attempt, along) = (begun.run, begun.event, begun.attempt, begun.along);
             if let Some(running) = self.host.runs.get_mut(&run) {
                 running.handler = Some(Handler { state: begun.state, count: None });
             }
-            self.observe(Observed::Began { run, event, attempt })?;
+            self.observe(Observed::Began { run, event, attempt, along })?;
         }
         if ended { self.observe(Observed::Left { run }) } else { Ok(()) }
     }
