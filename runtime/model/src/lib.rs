@@ -17,6 +17,7 @@ mod manifest_http;
 mod manifest_read;
 mod pattern;
 mod schedule;
+mod sink;
 mod target;
 mod text;
 mod time;
@@ -36,6 +37,7 @@ pub use manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Ra
 pub use manifest_http::HttpRules;
 pub use pattern::{InvalidPattern, TypePattern};
 pub use schedule::{Missed, Schedule, Zone};
+pub use sink::{Sink, SinkMode};
 pub use target::{HostPattern, InvalidTarget, Scheme, Target, TargetHost, TargetPattern};
 pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
 pub use time::Timestamp;

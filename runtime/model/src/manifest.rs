@@ -14,6 +14,7 @@ use crate::manifest_http::HttpRules;
 use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
+use crate::sink::Sink;
 use crate::text::{bytes_text, duration_text};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,8 @@ pub struct Manifest {
     pub batch: Option<Batch>,
     pub breaker: Option<Breaker>,
     pub schedules: Vec<Schedule>,
+    /// Where its events go, for want of a module: of a subscription.
+    pub sink: Option<Arc<Sink>>,
     /// The requests that an attempt may make; none when none.
     pub http: Option<Arc<HttpRules>>,
 }
@@ -76,7 +79,7 @@ pub struct InvalidManifest {
 }
 
 /// Known and enforced.
-const MEMBERS: [&str; 18] = [
+const MEMBERS: [&str; 19] = [
     "name",
     "on",
     "filter",
@@ -94,6 +97,7 @@ const MEMBERS: [&str; 18] = [
     "batch",
     "breaker",
     "schedule",
+    "sink",
     "http",
 ];
 const CONCURRENCY_MAX: u32 = 1024;
@@ -149,6 +153,7 @@ impl Manifest {
             batch: members.object("batch", Batch::read)?,
             breaker: members.object("breaker", Breaker::read)?,
             schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
+            sink: members.object("sink", Sink::read)?.map(Arc::new),
             http: members.object("http", |http| HttpRules::read(http, limits).map(Arc::new))?,
         };
         manifest.check_together()?;
@@ -168,6 +173,9 @@ impl Manifest {
                 "deadLetter.lane",
                 "`halt` needs a `key`: without one there is no lane",
             ));
+        }
+        if self.sink.is_some() && self.batch.is_some() {
+            return Err(invalid("batch", "is not for a `sink`, which takes one event at a time"));
         }
         let named = |name: &str| self.schedules.iter().filter(|other| other.name == name).count();
         if self.schedules.iter().any(|schedule| named(&schedule.name) > 1) {
@@ -206,6 +214,7 @@ impl Manifest {
         set("batch", self.batch.map(Batch::to_json));
         set("breaker", self.breaker.map(Breaker::to_json));
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
+        set("sink", self.sink.as_ref().map(|sink| sink.to_json()));
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
         set("http", self.http.as_deref().map(HttpRules::to_json));
         value

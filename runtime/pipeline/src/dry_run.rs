@@ -35,7 +35,10 @@ impl Deployer {
             revision: Some(active.id),
             manifest: active.manifest.clone(),
             config: Arc::clone(&active.config),
-            module: active.module.clone().ok_or_else(|| ChangeError::NotActive(name.clone()))?,
+            module: active
+                .module
+                .clone()
+                .ok_or_else(|| ChangeError::IsSubscription(name.clone()))?,
         };
         Ok(self.dry_run(dry, event).await)
     }

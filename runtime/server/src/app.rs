@@ -125,7 +125,12 @@ fn server(config: &Config, address: SocketAddr, pipeline: Pipeline, tasks: &Task
     let http: HttpLimits = config.http.clone();
     Server {
         pipeline,
-        hooks: Hooks::new(Arc::clone(&config.hooks), config.public_url.clone()),
+        hooks: Hooks::new(
+            Arc::clone(&config.hooks),
+            config.retired_hooks.clone(),
+            config.public_url.clone(),
+        ),
+        handshake: config.handshake.clone(),
         guard: Guard::new(address, &config.allowed_hosts, config.token.clone()),
         bodies: BodyReader::new(http.body_memory_bytes, http.body_timeout),
         bounds: Bounds {

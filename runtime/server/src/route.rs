@@ -12,11 +12,12 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    deliveries, dry_run, events, filters, functions, hooks, host, ingress, post, replays, stream,
+    deliveries, dry_run, events, filters, functions, handshake, hooks, host, ingress, post,
+    replays, stream,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
-use crate::config::HttpLimits;
+use crate::config::{Handshake, HttpLimits};
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::problem::Problem;
@@ -30,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) pipeline: Pipeline,
     pub(crate) guard: Guard,
     pub(crate) hooks: Hooks,
+    pub(crate) handshake: Handshake,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,
@@ -55,6 +57,9 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Respo
     let allowed = server.guard.check(request.uri(), request.headers());
     let result = match allowed {
         Err(problem) => Err(problem),
+        Ok(()) if request.method() == Method::OPTIONS && takes_events(request.uri().path()) => {
+            handshake::answer(&server.handshake, request.headers())
+        }
         Ok(()) if request.uri().path() == "/events" => ingress::answer(server, request).await,
         // Boxed, so that the hot path is not as large as the largest of these.
         Ok(()) => match posted_type(request.uri().path()).map(str::to_owned) {
@@ -66,6 +71,11 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Respo
         },
     };
     result.unwrap_or_else(Problem::into_response)
+}
+
+/// Senders may ask there whether they may deliver.
+fn takes_events(path: &str) -> bool {
+    path == "/events" || posted_type(path).is_some() || hook_name(path).is_some()
 }
 
 /// The type of the event that is posted to this path.
