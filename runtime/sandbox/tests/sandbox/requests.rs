@@ -43,7 +43,7 @@ async fn a_request_of_a_guest_without_rules_is_denied_and_told() {
     let invoked = SANDBOX.invoke(Call { module, http: None, ..with_rules }).await;
     let lines = messages(&invoked.logs).join("\n");
     assert!(lines.contains("GET http://localhost: ") && lines.contains("(outbound.undeclared)"));
-    assert!(reply(invoked).contains("http.denied"), "{lines}");
+    assert!(reply(invoked).contains("HttpRequestDenied"), "{lines}");
 }
 
 #[tokio::test]
