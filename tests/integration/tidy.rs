@@ -204,10 +204,33 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 24] = [
-    "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function", "hook",
-    "host", "http", "invoke", "journal", "limit", "manifest", "module", "outbound", "query",
-    "replay", "route", "sandbox", "sign", "state", "timer",
+const FAMILIES: [&str; 26] = [
+    "canary",
+    "config",
+    "delivery",
+    "deploy",
+    "drop",
+    "event",
+    "filter",
+    "function",
+    "hook",
+    "host",
+    "http",
+    "invoke",
+    "journal",
+    "limit",
+    "manifest",
+    "module",
+    "outbound",
+    "query",
+    "replay",
+    "route",
+    "sandbox",
+    "sign",
+    "sink",
+    "state",
+    "subscription",
+    "timer",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {
