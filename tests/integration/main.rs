@@ -18,6 +18,7 @@ mod cli;
 mod crash;
 mod data_directory;
 mod deploy;
+mod describe;
 mod docs;
 mod feed;
 mod filters;

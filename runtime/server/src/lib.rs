@@ -7,6 +7,7 @@ mod app;
 mod body;
 mod codec;
 mod config;
+mod describe;
 mod errors;
 mod guard;
 mod hooks;

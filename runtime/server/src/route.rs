@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    deliveries, dry_run, events, filters, functions, handshake, hooks, host, ingress, post,
-    replays, stream, subscriptions,
+    deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host, ingress,
+    post, replays, stream, subscriptions,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
@@ -109,7 +109,10 @@ async fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
         (["healthz"], Get) => host::healthz(call),
         (["readyz"], Get) => host::readyz(call),
         (["metrics"], Get) => host::metrics(call).await,
-        ([""] | ["healthz"] | ["readyz"] | ["metrics"], _) => Err(allow("GET, HEAD")),
+        (["openapi.json"], Get) => descriptions::openapi(call),
+        (["asyncapi.json"], Get) => descriptions::asyncapi(call).await,
+        ([""] | ["healthz"] | ["readyz"] | ["metrics"], _)
+        | (["openapi.json"] | ["asyncapi.json"], _) => Err(allow("GET, HEAD")),
         _ => Err(Problem::no_such_path(call.parts.uri.path())),
     }
 }

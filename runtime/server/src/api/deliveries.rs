@@ -1,14 +1,13 @@
 //! Deliveries: where they are and why, and what an operator does about it.
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
 use triphammer_model::{DeliveryId, Timestamp};
 use triphammer_pipeline::{DeliveryQuery, Selection, Status};
 
 use super::parse;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json};
-use crate::views::DeliveryView;
+use crate::views::{Counted, DeliveryView, RawSelection};
 
 pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let query = DeliveryQuery {
@@ -47,23 +46,7 @@ pub(crate) async fn give_up(call: Call<'_>) -> Answer {
 }
 
 fn counted(count: u64) -> Answer {
-    #[derive(Serialize)]
-    struct Counted {
-        count: u64,
-    }
     json(StatusCode::OK, &Counted { count })
-}
-
-/// Either ids, or what the deliveries have in common.
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawSelection {
-    ids: Option<Vec<String>>,
-    function: Option<String>,
-    status: Option<String>,
-    code: Option<String>,
-    died_after: Option<String>,
-    died_before: Option<String>,
 }
 
 fn selection(mut raw: RawSelection) -> Result<Selection, Problem> {

@@ -2,6 +2,7 @@
 //! writes the answer; what may be asked, and of whom, was settled before.
 
 pub(crate) mod deliveries;
+pub(crate) mod descriptions;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod filters;
