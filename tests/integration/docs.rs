@@ -28,6 +28,7 @@ const NOT_RUN: [(&str, usize); 6] = [
     ("docs/api.md", 1),
     ("docs/delivery.md", 1),
     ("docs/filters.md", 1),
+    ("docs/subscriptions.md", 1),
     ("tests/BENCHMARKS.md", 1),
     ("tests/README.md", 2),
 ];

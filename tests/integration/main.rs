@@ -39,6 +39,7 @@ mod samples;
 mod semantics;
 mod serial;
 mod state;
+mod subscriptions;
 mod tidy;
 mod time;
 mod waiting;

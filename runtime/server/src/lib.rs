@@ -17,6 +17,7 @@ mod metrics;
 mod paced;
 mod problem;
 mod process;
+mod push;
 mod query;
 mod receipts;
 mod route;

@@ -13,7 +13,7 @@ use triphammer_pipeline::Pipeline;
 
 use crate::api::{
     deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host, ingress,
-    post, replays, stream,
+    post, replays, stream, subscriptions,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::codec::Bounds;
@@ -97,6 +97,7 @@ async fn elsewhere(server: &Server, request: Request<Incoming>) -> Answer {
     let call = Call { server, parts, body, query };
     match segments.as_slice() {
         ["api", "v1", rest @ ..] => api(call, verb, rest).await,
+        ["subscriptions", rest @ ..] => subscriptions(call, verb, rest).await,
         _ => at_the_root(call, verb, &segments).await,
     }
 }
@@ -112,6 +113,24 @@ async fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
         (["asyncapi.json"], Get) => descriptions::asyncapi(call).await,
         ([""] | ["healthz"] | ["readyz"] | ["metrics"], _)
         | (["openapi.json"] | ["asyncapi.json"], _) => Err(allow("GET, HEAD")),
+        _ => Err(Problem::no_such_path(call.parts.uri.path())),
+    }
+}
+
+async fn subscriptions(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
+    const ALL: &str = "GET, HEAD, POST, OPTIONS";
+    const ONE: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
+    use Verb::{Delete, Get, Options, Post, Put};
+    match (path, verb) {
+        ([], Get) => subscriptions::list(call).await,
+        ([], Post) => subscriptions::create(call).await,
+        ([], Options) => subscriptions::options(ALL),
+        ([id], Get) => subscriptions::show(call, id).await,
+        ([id], Put) => subscriptions::update(call, id).await,
+        ([id], Delete) => subscriptions::remove(call, id).await,
+        ([_], Options) => subscriptions::options(ONE),
+        ([], _) => Err(allow(ALL)),
+        ([_], _) => Err(allow(ONE)),
         _ => Err(Problem::no_such_path(call.parts.uri.path())),
     }
 }
@@ -179,6 +198,7 @@ enum Verb {
     Put,
     Post,
     Delete,
+    Options,
     Other,
 }
 
@@ -189,6 +209,7 @@ impl Verb {
             Method::PUT => Self::Put,
             Method::POST => Self::Post,
             Method::DELETE => Self::Delete,
+            Method::OPTIONS => Self::Options,
             _ => Self::Other,
         }
     }

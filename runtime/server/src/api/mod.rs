@@ -14,6 +14,7 @@ pub(crate) mod ingress;
 pub(crate) mod post;
 pub(crate) mod replays;
 pub(crate) mod stream;
+pub(crate) mod subscriptions;
 
 use std::fmt::Display;
 use std::str::FromStr;

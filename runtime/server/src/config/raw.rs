@@ -26,6 +26,7 @@ pub(super) struct RawConfig {
     /// 0 for one per core.
     pub(super) workers: usize,
     pub(super) attempts_max: usize,
+    pub(super) subscriptions_max: usize,
     pub(super) shutdown_grace: String,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
@@ -130,6 +131,7 @@ impl Default for RawConfig {
             public_url: String::new(),
             workers: 0,
             attempts_max: Options::default().attempts_max,
+            subscriptions_max: Options::default().subscriptions_max,
             shutdown_grace: "10s".into(),
             http: RawHttp::default(),
             events: RawEvents::default(),

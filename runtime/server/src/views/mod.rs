@@ -8,6 +8,7 @@ mod functions;
 mod history;
 mod replays;
 mod stats;
+mod subscriptions;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,7 @@ pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryVie
 pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};
 pub(crate) use replays::ReplayView;
 pub(crate) use stats::StatsView;
+pub(crate) use subscriptions::{InvalidSubscription, RawSubscription, SubscriptionView};
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Error")]
