@@ -29,8 +29,29 @@ by_hand! {
         "additionalProperties": false,
         "examples": [{ "on": ["order.*"], "key": "subject", "timeout": "2s" }],
     }
+    SinkUrl |_| {
+        "description": "Where events are sent.",
+        "type": "string", "maxLength": URL_LEN_MAX, "pattern": URL,
+    }
+    Protocol |_| {
+        "type": "string", "const": "HTTP",
+    }
+    ProtocolSettings |_| {
+        "description": "How the requests look.",
+        "type": "object",
+        "properties": { "headers": settings()[0], "method": settings()[1] },
+        "additionalProperties": false,
+    }
+    SubscriptionConfig |generator| {
+        "description": "What a manifest says of deliveries: docs/delivery.md.",
+        "type": "object",
+        "properties": config(generator),
+        "additionalProperties": false,
+    }
 }
 
+const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$";
+const URL_LEN_MAX: usize = 2048;
 const BYTES: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
 
 fn object(properties: &Value, required: &[&str]) -> Value {
@@ -93,22 +114,46 @@ fn members(generator: &mut SchemaGenerator) -> Value {
 
 /// Where the events of a subscription go.
 fn sink() -> Value {
-    let secret = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
-    let header = json!({ "type": "string", "maxLength": 4096, "pattern": "^[ -~]*$" });
+    let (mode, secrets) = sink_config();
+    let url = json!({ "type": "string", "maxLength": URL_LEN_MAX, "pattern": URL });
+    let [headers, method] = settings();
     object(
         &json!({
-            "url": { "type": "string", "maxLength": 2048, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
-            "method": { "type": "string", "enum": ["POST", "PUT", "PATCH"], "default": "POST" },
-            "headers": { "type": "object", "maxProperties": 32, "additionalProperties": header },
-            "mode": {
-                "type": "string", "enum": ["structured", "binary"], "default": "structured",
-            },
-            "secrets": { "anyOf": [
-                secret, { "type": "array", "items": secret, "minItems": 1, "maxItems": 2 },
-            ] },
+            "url": url, "method": method, "headers": headers, "mode": mode, "secrets": secrets,
         }),
         &["url"],
     )
+}
+
+fn sink_config() -> (Value, Value) {
+    let secret = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
+    let mode = json!({
+        "type": "string", "enum": ["structured", "binary"], "default": "structured",
+    });
+    let secrets = json!({ "anyOf": [
+        secret, { "type": "array", "items": secret, "minItems": 1, "maxItems": 2 },
+    ] });
+    (mode, secrets)
+}
+
+fn settings() -> [Value; 2] {
+    let header = json!({ "type": "string", "maxLength": 4096, "pattern": "^[ -~]*$" });
+    [
+        json!({ "type": "object", "maxProperties": 32, "additionalProperties": header }),
+        json!({ "type": "string", "enum": ["POST", "PUT", "PATCH"], "default": "POST" }),
+    ]
+}
+
+/// What a subscription may say of its deliveries: members of a manifest, and of its sink.
+fn config(generator: &mut SchemaGenerator) -> Value {
+    const NOT_OF_SINKS: [&str; 8] =
+        ["name", "on", "filter", "memory", "batch", "schedule", "sink", "http"];
+    let mut all = members(generator);
+    if let Value::Object(all) = &mut all {
+        NOT_OF_SINKS.iter().for_each(|name| drop(all.remove(*name)));
+    }
+    (all["mode"], all["secrets"]) = sink_config();
+    all
 }
 
 /// The requests that an attempt may make.

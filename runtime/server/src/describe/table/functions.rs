@@ -95,7 +95,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
         .leads_to_with("activateRevision", &same(), &revision)
         .leads_to("removeFunction", &same())
         .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, DISK])
-        .refuses(&[&[(422, "function.load")]])
+        .refuses(&[&[(422, "function.load"), (409, "function.subscription")]])
 }
 
 /// Whose name is in the path.

@@ -7,6 +7,7 @@ mod functions;
 mod host;
 mod ingress;
 mod replays;
+mod subscriptions;
 
 use super::operation::Operation;
 use super::schemas::Schemas;
@@ -19,6 +20,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         events::operations,
         replays::operations,
         deliveries::operations,
+        subscriptions::operations,
         host::operations,
     ];
     groups.into_iter().flat_map(|group| group(schemas)).collect()

@@ -55,12 +55,15 @@ fn served() -> BTreeSet<String> {
         ["/events", "/events/{}", "/hooks/{}"].map(|path| format!("POST {path}")).into();
     // Senders ask there before they send.
     served.extend(["/events", "/events/{}", "/hooks/{}"].map(|path| format!("OPTIONS {path}")));
-    let (root, api) = source.split_once("async fn api(").unwrap();
-    for (prefix, source) in [("", root), ("/api/v1", api)] {
+    let (rest, api) = source.split_once("async fn api(").unwrap();
+    let (root, subscriptions) = rest.split_once("async fn subscriptions(").unwrap();
+    for (prefix, source) in [("", root), ("/subscriptions", subscriptions), ("/api/v1", api)] {
         let arms = source.lines().filter_map(|line| line.trim_start().strip_prefix("(["));
         for (segments, rest) in arms.filter_map(|arm| arm.split_once("], ")) {
-            let Some((verb, _)) = rest.split_once(") =>") else { continue };
-            let segments = segments.split(", ").map(|segment| {
+            let verb = rest.split_once(") =>").map(|(verb, _)| verb);
+            let Some(verb) = verb.filter(|verb| *verb != "_") else { continue };
+            let segments = segments.split(", ").filter(|segment| !segment.is_empty());
+            let segments = segments.map(|segment| {
                 segment.strip_prefix('"').map_or("{}", |literal| literal.trim_end_matches('"'))
             });
             let path: String = segments.map(|segment| format!("/{segment}")).collect();
