@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("model", &[]),
+    ("access", &["triphammer-model"]),
     ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
     ("sandbox", &["triphammer-model"]),
     ("pipeline", &["triphammer-model", "triphammer-journal", "triphammer-sandbox"]),
-    ("server", &["triphammer-model", "triphammer-pipeline", "triphammer-sandbox"]),
-    ("cli", &["triphammer-model", "triphammer-server"]),
+    (
+        "server",
+        &["triphammer-access", "triphammer-model", "triphammer-pipeline", "triphammer-sandbox"],
+    ),
+    ("cli", &["triphammer-access", "triphammer-model", "triphammer-server"]),
 ];
 
 /// What only one crate may depend on, by the beginning of its name.
@@ -183,10 +187,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 22] = [
-    "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook", "host", "http",
+const FAMILIES: [&str; 24] = [
+    "access", "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook", "host", "http",
     "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route", "sandbox",
-    "sign", "state", "timer",
+    "sign", "state", "timer", "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {
