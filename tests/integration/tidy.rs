@@ -188,9 +188,9 @@ fn error_codes() -> BTreeSet<String> {
 
 /// What codes begin with.
 const FAMILIES: [&str; 24] = [
-    "access", "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook", "host", "http",
-    "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route", "sandbox",
-    "sign", "state", "timer", "tls",
+    "access", "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook",
+    "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route",
+    "sandbox", "sign", "state", "timer", "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -24,16 +24,6 @@ pub struct TokenFile {
     path: PathBuf,
 }
 
-/// What tells one state of the file from another without reading it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Stamp {
-    device: u64,
-    inode: u64,
-    len: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 /// Room for a thousand tokens with all they can have.
 const BYTES_MAX: u64 = 8 << 20;
 
@@ -62,21 +52,6 @@ impl TokenFile {
         }
         let text = String::from_utf8(bytes).map_err(|_| wrong("they are not UTF-8".to_owned()))?;
         raw::read(&text).map(Some).map_err(wrong)
-    }
-
-    /// None when there is no file.
-    pub(crate) fn stamp(&self) -> io::Result<Option<Stamp>> {
-        match fs::metadata(&self.path) {
-            Ok(found) => Ok(Some(Stamp {
-                device: found.dev(),
-                inode: found.ino(),
-                len: found.len(),
-                modified: (found.mtime(), found.mtime_nsec()),
-                changed: (found.ctime(), found.ctime_nsec()),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 
     /// Makes a token. Its text is in the answer, and nowhere else.
@@ -187,15 +162,13 @@ mod tests {
     fn tokens_are_made_rotated_and_revoked() {
         let scratch = tempfile::tempdir().unwrap();
         let file = TokenFile::new(scratch.path().join("a/b/tokens.toml"));
-        assert!(file.read().unwrap().is_none() && file.stamp().unwrap().is_none());
+        assert!(file.read().unwrap().is_none());
         let (token, text) = file.create(new("ci"), NOW).unwrap();
         assert_eq!(token.id, text.id());
         file.create(new("shop"), NOW).unwrap();
         assert_eq!(file.create(new("ci"), NOW).unwrap_err().code(), "access.exists");
-        let before = file.stamp().unwrap();
         let (rotated, newer) = file.rotate("ci", Duration::from_secs(9), NOW).unwrap();
         assert_eq!((rotated.id, rotated.secrets.len()), (token.id, 2));
-        assert_ne!(file.stamp().unwrap(), before);
         assert_eq!(names(&file), ["ci", "shop"]);
         file.revoke("ci").unwrap();
         assert_eq!(file.revoke("ci").unwrap_err().code(), "access.no_token");

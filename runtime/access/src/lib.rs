@@ -15,6 +15,7 @@ mod scope;
 mod store;
 mod text;
 mod token;
+mod watch;
 
 pub use audit::{Actor, AuditLog, Entry};
 pub use audit_read::AuditPage;
@@ -26,3 +27,4 @@ pub use scope::{Scope, Scopes};
 pub use store::{Changed, Found, Refusal, Tokens};
 pub use text::{Hash, TokenText};
 pub use token::{NewToken, Secret, Token};
+pub use watch::Watch;

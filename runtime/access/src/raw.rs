@@ -60,7 +60,8 @@ pub(crate) fn read(text: &str) -> Result<Vec<Token>, String> {
     if raw.tokens.len() > TOKENS_MAX {
         return Err(format!("there are more than {TOKENS_MAX}"));
     }
-    let tokens: Vec<Token> = raw.tokens.into_iter().map(RawToken::check).collect::<Result<_, _>>()?;
+    let tokens: Vec<Token> =
+        raw.tokens.into_iter().map(RawToken::check).collect::<Result<_, _>>()?;
     let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
     match tokens.iter().find(|token| !ids.insert(&token.id) || !names.insert(&token.name)) {
         Some(twice) => Err(format!("`{}` has the id or the name of another", twice.name)),

@@ -7,18 +7,20 @@
 //! makes a host stop asking for them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use triphammer_model::Timestamp;
 
 use crate::error::Error;
-use crate::file::{Stamp, TokenFile};
+use crate::file::TokenFile;
 use crate::rate::{Limiter, Quota};
 use crate::scope::Scopes;
 use crate::text::{Hash, id_of};
 use crate::token::{Proof, Secret, Token};
+use crate::watch::Watch;
 
 #[derive(Debug)]
 pub struct Tokens {
@@ -27,11 +29,20 @@ pub struct Tokens {
     fixed: Option<Arc<Held>>,
     required: AtomicBool,
     current: RwLock<Arc<Set>>,
-    /// What was read last, whether or not it was any good.
-    seen: Mutex<Option<Stamp>>,
-    started: Instant,
-    /// In milliseconds since the start.
-    look_again_at: AtomicU64,
+    /// Its time is that of the limits as well.
+    watch: Watch,
+}
+
+/// Why the file was not read again.
+enum Unread {
+    Io(io::Error),
+    Wrong(Error),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 type Set = HashMap<String, Arc<Held>>;
@@ -67,7 +78,6 @@ pub struct Changed {
     pub removed: Vec<String>,
 }
 
-const LOOK_EVERY_MS: u64 = 1000;
 /// Hashing more would be work for nothing.
 const TEXT_LEN_MAX: usize = 4096;
 /// What the token of the configuration is called.
@@ -77,7 +87,8 @@ impl Tokens {
     /// Reads the file. Tokens are asked for if `required`, if there is one in the configuration,
     /// or if there is a file, be it empty.
     pub fn open(file: TokenFile, required: bool, fixed: Option<&[u8]>) -> Result<Self, Error> {
-        let stamp = file.stamp().map_err(Error::io("read", file.path()))?;
+        let watch = Watch::new(vec![file.path().to_owned()]);
+        let watch = watch.map_err(Error::io("read", file.path()))?;
         let read = file.read()?;
         let fixed = fixed.map(|text| Arc::new(Held { token: fixed_token(text), limiter: None }));
         let required = required || fixed.is_some() || read.is_some();
@@ -87,9 +98,7 @@ impl Tokens {
             fixed,
             required: required.into(),
             current: RwLock::new(Arc::new(set)),
-            seen: Mutex::new(stamp),
-            started: Instant::now(),
-            look_again_at: AtomicU64::new(LOOK_EVERY_MS),
+            watch,
         })
     }
 
@@ -113,25 +122,20 @@ impl Tokens {
 
     /// Whether it is time to [look](Self::refresh) at the file again. True for one caller only.
     pub fn is_due(&self) -> bool {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let due = self.look_again_at.load(Ordering::Relaxed);
-        let next = now.saturating_add(LOOK_EVERY_MS);
-        now >= due
-            && self
-                .look_again_at
-                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        self.watch.is_due()
     }
 
     /// Reads the file again if it has changed since it was last read. Blocks.
     pub fn refresh(&self) -> Result<Option<Changed>, Error> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = self.file.stamp().map_err(Error::io("read", self.file.path()))?;
-        if *seen == stamp {
-            return Ok(None);
+        let changed = self.watch.if_changed(|| self.read_again().map_err(Unread::Wrong));
+        match changed {
+            Ok(changed) => Ok(changed.filter(|changed| *changed != Changed::default())),
+            Err(Unread::Wrong(error)) => Err(error),
+            Err(Unread::Io(error)) => Err(Error::io("read", self.file.path())(error)),
         }
-        // Even if it is wrong: it is said once, and read again when it changes again.
-        *seen = stamp;
+    }
+
+    fn read_again(&self) -> Result<Changed, Error> {
         let read = self.file.read()?;
         if read.is_some() {
             self.required.store(true, Ordering::Release);
@@ -140,7 +144,7 @@ impl Tokens {
         let new = held(read.unwrap_or_default(), &old);
         let changed = difference(&old, &new);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-        Ok((changed != Changed::default()).then_some(changed))
+        Ok(changed)
     }
 
     /// The token that a client presents.
@@ -185,18 +189,18 @@ impl Tokens {
     /// wait.
     pub fn take(&self, found: &Found, count: u64) -> Result<Option<Quota>, Duration> {
         let limiter = found.held.limiter.as_ref();
-        limiter.map(|limiter| limiter.take(count, self.started.elapsed())).transpose()
+        limiter.map(|limiter| limiter.take(count, self.watch.elapsed())).transpose()
     }
 
     /// Whether one could be taken, or how long to wait for it.
     pub fn check(&self, found: &Found) -> Result<(), Duration> {
         let limiter = found.held.limiter.as_ref();
-        limiter.map_or(Ok(()), |limiter| limiter.check(self.started.elapsed()))
+        limiter.map_or(Ok(()), |limiter| limiter.check(self.watch.elapsed()))
     }
 
     /// What is left of its limit.
     pub fn left(&self, found: &Found) -> Option<Quota> {
-        found.held.limiter.as_ref().map(|limiter| limiter.left(self.started.elapsed()))
+        found.held.limiter.as_ref().map(|limiter| limiter.left(self.watch.elapsed()))
     }
 
     fn set(&self) -> Arc<Set> {

@@ -128,12 +128,3 @@ fn what_was_used_of_a_limit_stays_used() {
     let free = tokens.find(b"free", NOW).unwrap();
     assert_eq!((tokens.take(&free, 1000), tokens.left(&free)), (Ok(None), None));
 }
-
-#[test]
-fn one_caller_looks_at_a_time() {
-    let (_dir, file) = scratch();
-    let tokens = Tokens::open(file, false, None).unwrap();
-    tokens.look_again_at.store(0, Ordering::Relaxed);
-    assert!(tokens.is_due());
-    assert!(!tokens.is_due());
-}

@@ -2,12 +2,19 @@
 //!
 //! The composition root. Types of HTTP stop here; nothing below knows what a request is.
 
+mod admit;
 mod api;
 mod app;
 mod body;
+mod caller;
+mod client_name;
 mod codec;
 mod config;
+mod credentials;
+mod endpoint;
 mod errors;
+mod exposure;
+mod gate;
 mod guard;
 mod json;
 mod listen;
@@ -19,10 +26,15 @@ mod query;
 mod receipts;
 mod route;
 mod tasks;
+mod tls;
 mod views;
 
 pub use app::{App, AppError};
-pub use config::{Config, ConfigError, HttpLimits, Overrides, Token};
+pub use config::{
+    AccessConfig, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides, TlsConfig,
+    Token,
+};
+pub use tls::TlsError;
 
 #[cfg(test)]
 mod tests;

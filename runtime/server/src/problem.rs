@@ -55,9 +55,17 @@ impl Problem {
             .header(hyper::header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    #[cfg(test)]
+    /// What went wrong is this host's own.
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "host.internal", detail)
+    }
+
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

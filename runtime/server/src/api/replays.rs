@@ -7,7 +7,7 @@ use triphammer_pipeline::{EventQuery, NewReplay, Replayed};
 
 use super::parse;
 use crate::problem::Problem;
-use crate::route::{Answer, Call, json};
+use crate::route::{Answer, Call, json, noted};
 use crate::views::ReplayView;
 
 pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
@@ -29,7 +29,8 @@ pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
     struct ReplayedView {
         events: u64,
     }
-    json(StatusCode::OK, &ReplayedView { events })
+    let detail = serde_json::json!({ "function": function.as_str() });
+    noted(json(StatusCode::OK, &ReplayedView { events }), detail)
 }
 
 pub(crate) async fn start(call: Call<'_>) -> Answer {
@@ -60,7 +61,10 @@ pub(crate) async fn start(call: Call<'_>) -> Answer {
             ..EventQuery::default()
         },
     };
-    answer(StatusCode::ACCEPTED, pipeline.replay(new).await?.into())
+    let function = new.function.as_ref().map(|name| name.to_string());
+    let replay: ReplayView = pipeline.replay(new).await?.into();
+    let detail = serde_json::json!({ "id": replay.id, "function": function });
+    noted(answer(StatusCode::ACCEPTED, replay), detail)
 }
 
 fn time(text: &str) -> Result<Timestamp, Problem> {

@@ -3,10 +3,11 @@
 //! No other module of the host reads a file of settings or the environment. The text forms are
 //! in [`raw`]; what comes out of here is checked and typed.
 
+mod access;
 mod raw;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use triphammer_model::{InvalidText, Limits, parse_bytes, parse_duration};
 use triphammer_pipeline::Options;
 
 use crate::codec;
+pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
 use raw::RawConfig;
 
 /// Everything that can be set, checked.
@@ -21,6 +23,10 @@ use raw::RawConfig;
 pub struct Config {
     pub listen: SocketAddr,
     pub token: Option<Token>,
+    pub access: AccessConfig,
+    pub audit: AuditConfig,
+    /// None for plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Names of this host besides the obvious ones, lower-case and without a port.
     pub allowed_hosts: Vec<String>,
     pub shutdown_grace: Duration,
@@ -50,9 +56,11 @@ pub struct HttpLimits {
 pub struct Overrides {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    /// The first of the two times that an open host must be asked for.
+    pub insecure_listen: bool,
 }
 
-/// What clients must know. Shown by no formatter, compared in constant time.
+/// A text that clients must know. Shown by no formatter.
 #[derive(Clone)]
 pub struct Token(Box<[u8]>);
 
@@ -67,11 +75,6 @@ pub enum ConfigError {
     Environment { name: String, rule: String },
     #[error("the setting `{name}` {rule}")]
     Field { name: &'static str, rule: String },
-    #[error(
-        "{listen} can be reached from other machines, so it needs a token: set `token_file`, \
-         `token` or TRIPHAMMER_TOKEN, or listen on 127.0.0.1"
-    )]
-    TokenMissing { listen: SocketAddr },
 }
 
 impl ConfigError {
@@ -82,7 +85,6 @@ impl ConfigError {
             Self::Syntax { .. } => "config.syntax",
             Self::Environment { .. } => "config.environment",
             Self::Field { .. } => "config.invalid",
-            Self::TokenMissing { .. } => "config.token_missing",
         }
     }
 }
@@ -118,23 +120,22 @@ impl Config {
         if let Some(data) = &overrides.data {
             raw.data.clone_from(data);
         }
-        Self::check(&raw)
+        Self::check(&raw, overrides)
     }
 
-    fn check(raw: &RawConfig) -> Result<Self, ConfigError> {
+    fn check(raw: &RawConfig, overrides: &Overrides) -> Result<Self, ConfigError> {
         let http = http(raw)?;
-        let config = Self {
+        Ok(Self {
             listen: listen(&raw.listen)?,
             token: token(raw)?,
+            access: access::access(raw, overrides.insecure_listen),
+            audit: access::audit(raw)?,
+            tls: access::tls(raw)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: pipeline(raw, &http)?,
             http,
-        };
-        if !is_loopback(config.listen.ip()) && config.token.is_none() {
-            return Err(ConfigError::TokenMissing { listen: config.listen });
-        }
-        Ok(config)
+        })
     }
 }
 
@@ -145,11 +146,8 @@ impl Token {
         plain.then(|| Self(text.as_bytes().into()))
     }
 
-    /// Takes the same time whatever the first difference is. The length is no secret.
-    pub(crate) fn matches(&self, given: &[u8]) -> bool {
-        let same_length = self.0.len() == given.len();
-        let different = self.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
-        same_length & (std::hint::black_box(different) == 0)
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -157,10 +155,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 fn field(name: &'static str, rule: impl Into<String>) -> ConfigError {

@@ -24,6 +24,9 @@ pub(super) struct RawConfig {
     pub(super) workers: usize,
     pub(super) attempts_max: usize,
     pub(super) shutdown_grace: String,
+    pub(super) access: RawAccess,
+    pub(super) audit: RawAudit,
+    pub(super) tls: RawTls,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
     pub(super) dedup: RawDedup,
@@ -31,6 +34,33 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAccess {
+    /// Empty for the one in the data directory.
+    pub(super) tokens: PathBuf,
+    pub(super) required: bool,
+    pub(super) insecure: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAudit {
+    /// Empty for the one in the data directory.
+    pub(super) path: PathBuf,
+    pub(super) files: u32,
+    pub(super) file_bytes: String,
+}
+
+/// Each is empty for none.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTls {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) client_ca: PathBuf,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -112,6 +142,9 @@ impl Default for RawConfig {
             workers: 0,
             attempts_max: Options::default().attempts_max,
             shutdown_grace: "10s".into(),
+            access: RawAccess::default(),
+            audit: RawAudit::default(),
+            tls: RawTls::default(),
             http: RawHttp::default(),
             events: RawEvents::default(),
             dedup: RawDedup::default(),
@@ -120,6 +153,12 @@ impl Default for RawConfig {
             journal: RawJournal::default(),
             limits: RawLimits::default(),
         }
+    }
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), files: 10, file_bytes: "10MiB".into() }
     }
 }
 
@@ -252,6 +291,9 @@ fn overlay(
         *value = match value {
             Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| {
                 ConfigError::Environment { name, rule: "it must be a whole number".into() }
+            })?,
+            Value::Boolean(_) => text.trim().parse().map(Value::Boolean).map_err(|_| {
+                ConfigError::Environment { name, rule: "it must be true or false".into() }
             })?,
             Value::Array(_) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

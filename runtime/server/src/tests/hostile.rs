@@ -167,7 +167,8 @@ async fn other_peoples_pages_are_refused_everywhere() {
 async fn a_token_is_asked_for() {
     let host = Host::start("token = \"s3cret\"").await;
     assert_eq!(host.get("/healthz").await.status, 200);
-    for path in ["/", "/readyz", "/metrics", "/api/v1/functions", "/nothing"] {
+    assert_eq!(host.get("/readyz").await.status, 200);
+    for path in ["/", "/metrics", "/api/v1/functions", "/nothing"] {
         let answer = host.get(path).await;
         answer.is_problem(401, "http.unauthorized");
         assert_eq!(answer.header("www-authenticate"), Some("bearer realm=\"triphammer\""));

@@ -1,5 +1,6 @@
 //! The host from outside: a real socket, a real data directory, no functions.
 
+mod access;
 mod client;
 mod hostile;
 mod routes;
@@ -28,8 +29,11 @@ impl Host {
     /// With `settings` over the defaults, on a free port.
     async fn start(settings: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let overrides =
-            Overrides { listen: Some("127.0.0.1:0".into()), data: Some(data.path().join("data")) };
+        let overrides = Overrides {
+            listen: Some("127.0.0.1:0".into()),
+            data: Some(data.path().join("data")),
+            insecure_listen: false,
+        };
         let config = Config::from_parts(Path::new("test"), settings, |_| None, &overrides).unwrap();
         let app = App::build(config).await.unwrap();
         let address = app.address().to_string();

@@ -7,7 +7,7 @@ use super::ErrorView;
 
 #[derive(Serialize)]
 pub(crate) struct ReplayView {
-    id: String,
+    pub(crate) id: String,
     state: &'static str,
     /// None for whoever asks for the events.
     function: Option<String>,
