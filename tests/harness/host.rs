@@ -52,8 +52,13 @@ impl Setup {
     }
 
     /// A setting as the environment gives it: `TRIPHAMMER_` and `name`.
-    pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((format!("TRIPHAMMER_{name}"), value.to_owned()));
+    pub(crate) fn set(self, name: &str, value: &str) -> Self {
+        self.env(&format!("TRIPHAMMER_{name}"), value)
+    }
+
+    /// A variable of the environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 

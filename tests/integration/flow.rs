@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Feed, Host, Request, committed, event};
 
 /// Milliseconds since the month began, of a time as the host writes it.
-fn ms(time: &Value) -> u64 {
+pub(super) fn ms(time: &Value) -> u64 {
     let text = time.as_str().unwrap();
     let number = |from: usize, to: usize| text[from..to].parse::<u64>().unwrap();
     let hours = number(8, 10) * 24 + number(11, 13);

@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod batches;
+mod breaker;
 mod canary;
 mod checker;
 mod cli;
@@ -19,8 +20,10 @@ mod data_directory;
 mod deploy;
 mod docs;
 mod feed;
+mod filters;
 mod flow;
 mod guest_calls;
+mod hooks;
 mod hot_swap;
 mod hygiene;
 mod ledger;

@@ -8,16 +8,27 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("access", &["triphammer-model"]),
+    ("filter", &["triphammer-model"]),
     ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
     ("sandbox", &["triphammer-model"]),
-    ("pipeline", &["triphammer-model", "triphammer-journal", "triphammer-sandbox"]),
+    (
+        "pipeline",
+        &["triphammer-model", "triphammer-filter", "triphammer-journal", "triphammer-sandbox"],
+    ),
     (
         "server",
-        &["triphammer-access", "triphammer-model", "triphammer-pipeline", "triphammer-sandbox"],
+        &[
+            "triphammer-access",
+            "triphammer-model",
+            "triphammer-filter",
+            "triphammer-hooks",
+            "triphammer-pipeline",
+            "triphammer-sandbox",
+        ],
     ),
     ("cli", &["triphammer-access", "triphammer-model", "triphammer-server"]),
 ];
@@ -187,10 +198,10 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 24] = [
-    "access", "canary", "config", "delivery", "deploy", "drop", "event", "function", "hook",
-    "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay", "route",
-    "sandbox", "sign", "state", "timer", "tls",
+const FAMILIES: [&str; 25] = [
+    "access", "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function",
+    "hook", "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay",
+    "route", "sandbox", "sign", "state", "timer", "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

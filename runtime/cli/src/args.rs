@@ -64,7 +64,7 @@ pub(crate) enum Command {
     Rollback(rollback::Args),
     /// Keep a function's deliveries waiting
     Pause(pause::Args),
-    /// Let a paused function go on
+    /// Let a function go on that is paused, or whose circuit breaker is open
     Resume(resume::Args),
     /// Remove a function
     Remove(remove::Args),

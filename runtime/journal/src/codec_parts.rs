@@ -150,10 +150,11 @@ pub(crate) fn encode_definition(e: &mut Encoder, definition: &Definition) {
         e.time(ended.at);
         e.text(&ended.reason);
     });
-    e.option(definition.breaker, |e, breaker| {
+    e.option(definition.breaker.as_ref(), |e, breaker| {
         e.time(breaker.since);
         e.time(breaker.probe);
         e.varint(u64::from(breaker.failures));
+        encode_error(e, &breaker.error);
     });
     e.byte(u8::from(definition.deleted));
 }
@@ -177,7 +178,12 @@ pub(crate) fn decode_definition(d: &mut Decoder<'_>) -> Decoded<Definition> {
             Ok(CanaryEnd { revision: decode_revision(d)?, at: d.time()?, reason: d.string()? })
         })?,
         breaker: d.option(|d| {
-            Ok(OpenBreaker { since: d.time()?, probe: d.time()?, failures: d.number()? })
+            Ok(OpenBreaker {
+                since: d.time()?,
+                probe: d.time()?,
+                failures: d.number()?,
+                error: decode_error(d)?,
+            })
         })?,
         deleted: d.flag()?,
     })

@@ -277,13 +277,15 @@ pub struct CanaryEnd {
     pub reason: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenBreaker {
     pub since: Timestamp,
     /// When one delivery is tried.
     pub probe: Timestamp,
     /// Failed attempts in a row.
     pub failures: u32,
+    /// Of the last of them.
+    pub error: ErrorInfo,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -171,7 +171,12 @@ fn definition() -> Definition {
             at: Timestamp(9),
             reason: "r".into(),
         }),
-        breaker: Some(OpenBreaker { since: Timestamp(6), probe: Timestamp(7), failures: 8 }),
+        breaker: Some(OpenBreaker {
+            since: Timestamp(6),
+            probe: Timestamp(7),
+            failures: 8,
+            error: error(),
+        }),
         deleted: false,
     }
 }
@@ -224,7 +229,7 @@ fn the_format_is_pinned() {
         &Record::Define { at, name: name("f"), definition: definition(), raised: vec![accepted()] },
         &format!(
             "05 01 0166 01 01 {digest} c801 027b7d 01 016e 0176 01 0101 00 03 01 04 0170
-            01 02 0a 05 14 01 01 09 0172 01 06 07 08 00 01 {ACCEPTED}"
+            01 02 0a 05 14 01 01 09 0172 01 06 07 08 0165 016d 00 01 {ACCEPTED}"
         ),
     );
     pinned(&Record::WipeState { at, function: name("f") }, "06 01 0166");

@@ -1,7 +1,6 @@
 //! What a function declares of itself: the manifest, read from JSON and checked once.
 //!
-//! A member that is not known, or not enforced by this version, is refused: nothing is accepted
-//! and ignored. Knows nothing of modules or revisions.
+//! A member that is not known is refused: nothing is accepted and ignored. Knows nothing of modules or revisions.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::ids::FunctionName;
 use crate::limits::Limits;
 use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
-use crate::manifest_read::{Members, read_key, read_memory, read_patterns};
+use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
 use crate::text::{bytes_text, duration_text};
@@ -20,6 +19,9 @@ pub struct Manifest {
     /// The name to deploy under when the deploy gives none.
     pub name: Option<FunctionName>,
     pub on: Vec<TypePattern>,
+    /// Which of them, as it is written: an expression, a dialect, or a list of filters that all must
+    /// pass. What it says is checked where filters are known.
+    pub filter: Option<Value>,
     pub key: Option<KeySource>,
     pub retry: RetryPolicy,
     pub dead_letter: DeadLetterPolicy,
@@ -70,9 +72,10 @@ pub struct InvalidManifest {
 }
 
 /// Known and enforced.
-const MEMBERS: [&str; 16] = [
+const MEMBERS: [&str; 17] = [
     "name",
     "on",
+    "filter",
     "key",
     "retry",
     "deadLetter",
@@ -88,8 +91,6 @@ const MEMBERS: [&str; 16] = [
     "breaker",
     "schedule",
 ];
-/// Known, and not enforced by this version.
-const UNSUPPORTED: [&str; 2] = ["filter", "breaker"];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
@@ -108,9 +109,6 @@ impl Manifest {
             return Err(invalid("", "must be a JSON object"));
         };
         for name in members.keys() {
-            if UNSUPPORTED.contains(&name.as_str()) {
-                return Err(unsupported(name));
-            }
             if !MEMBERS.contains(&name.as_str()) {
                 return Err(invalid(name, format!("is not known; known are {}", known())));
             }
@@ -127,6 +125,7 @@ impl Manifest {
                 })
                 .transpose()?,
             on: read_patterns(members.get("on"))?,
+            filter: read_filter(members.get("filter"))?,
             key: members.text("key")?.map(read_key).transpose()?,
             retry: members.object("retry", RetryPolicy::read)?.unwrap_or_default(),
             dead_letter: members.object("deadLetter", DeadLetterPolicy::read)?.unwrap_or_default(),
@@ -189,6 +188,7 @@ impl Manifest {
             }
         };
         set("name", self.name.as_ref().map(|name| name.as_str().into()));
+        set("filter", self.filter.clone());
         set("key", self.key.as_ref().map(|key| key.to_text().into()));
         set("deadLetter", self.dead_letter.to_json());
         set("keyConcurrency", (self.key_concurrency > 1).then(|| self.key_concurrency.into()));
@@ -293,12 +293,7 @@ impl KeySource {
 }
 
 fn known() -> String {
-    MEMBERS.iter().filter(|m| !UNSUPPORTED.contains(m)).copied().collect::<Vec<_>>().join(", ")
-}
-
-fn unsupported(member: &str) -> InvalidManifest {
-    let rule = "is not enforced by this version, so it is refused".to_owned();
-    InvalidManifest { code: "manifest.unsupported", member: member.to_owned(), rule }
+    MEMBERS.join(", ")
 }
 
 pub(crate) fn invalid(member: &str, rule: impl Into<String>) -> InvalidManifest {
@@ -362,6 +357,12 @@ mod tests {
         refused(r#"{"on": "a", "throttle": {"limit": 5}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "period": "1ms"}}"#, "throttle.period");
         refused(r#"{"on": "a", "throttle": {"limit": 5, "per": "1s"}}"#, "throttle.per");
+        refused(r#"{"on": "a", "breaker": 5}"#, "breaker");
+        refused(r#"{"on": "a", "breaker": {"probe": "1s"}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 0}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 10001}}"#, "breaker.failures");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "99ms"}}"#, "breaker.probe");
+        refused(r#"{"on": "a", "breaker": {"failures": 5, "probe": "2d"}}"#, "breaker.probe");
         refused("[]", "");
     }
 
@@ -371,11 +372,6 @@ mod tests {
         let text = include_str!("../../../tests/manifest/every_member.json");
         let mut value: Value = serde_json::from_str(text).unwrap();
         let members = value.as_object_mut().unwrap();
-        // What is not enforced yet is refused, which is another test's.
-        members.retain(|name, _| !UNSUPPORTED.contains(&name.as_str()));
-        if UNSUPPORTED.contains(&"retry.age") {
-            members["retry"].as_object_mut().unwrap().remove("age");
-        }
         let names: Vec<String> = members.keys().cloned().collect();
         let manifest = read(&value.to_string()).unwrap();
         let written = manifest.to_json();
@@ -406,12 +402,6 @@ mod tests {
         assert_eq!(manifest.schedules[0].name, "0 0 * * *");
         assert_eq!(manifest.schedules[1].zone.as_str(), "Europe/Berlin");
         assert_eq!(read(&manifest.to_json().to_string()).unwrap(), manifest);
-    }
-
-    #[test]
-    fn members_not_enforced_are_refused() {
-        let text = r#"{"on":"a","filter":"x"}"#;
-        assert_eq!(read(text).unwrap_err().code, "manifest.unsupported");
     }
 
     #[test]

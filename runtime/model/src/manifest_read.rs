@@ -152,6 +152,22 @@ pub(crate) fn read_patterns(value: Option<&Value>) -> Result<Vec<TypePattern>, I
     values.iter().map(read).collect()
 }
 
+/// A text, an object or a list; what it says is not known here.
+pub(crate) fn read_filter(value: Option<&Value>) -> Result<Option<Value>, InvalidManifest> {
+    match value {
+        None => Ok(None),
+        Some(value @ (Value::String(_) | Value::Object(_) | Value::Array(_))) => {
+            Ok(Some(value.clone()))
+        }
+        Some(_) => Err(InvalidManifest {
+            code: "manifest.invalid",
+            member: "filter".to_owned(),
+            rule: "must be an expression, an object with one dialect, or a list of filters"
+                .to_owned(),
+        }),
+    }
+}
+
 pub(crate) fn read_key(key: &str) -> Result<KeySource, InvalidManifest> {
     if let Some(pointer) = key.strip_prefix("data.") {
         return match pointer.starts_with('/') && pointer.len() <= 256 {

@@ -1,6 +1,8 @@
 //! What operators ask of deliveries and change in them: listings, redrive, drop, removal. Knows no
 //! HTTP.
 
+use std::sync::atomic::Ordering;
+
 use triphammer_journal::{
     Body, Definition, DeliveryRow, DropReason, Record, RowChange, RowStatus, StateUsage,
 };
@@ -17,18 +19,18 @@ use crate::slab::Slot;
 
 impl Core {
     pub(crate) fn function_infos(&self) -> Vec<FunctionInfo> {
-        let inner = self.lock();
+        let (now, inner) = (self.clock.now(), self.lock());
         let live = inner.functions.iter().filter(|(_, f)| !f.definition.deleted);
-        let mut infos: Vec<_> = live.map(|(name, _)| inner.function_info(name)).collect();
+        let mut infos: Vec<_> = live.map(|(name, _)| inner.function_info(name, now)).collect();
         drop(inner);
         infos.sort_by(|a, b| a.name.cmp(&b.name));
         infos.into_iter().map(|info| self.with_state(info)).collect()
     }
 
     pub(crate) fn function_info(&self, name: &FunctionName) -> Option<FunctionInfo> {
-        let inner = self.lock();
+        let (now, inner) = (self.clock.now(), self.lock());
         let live = inner.functions.get(name).is_some_and(|f| !f.definition.deleted);
-        let info = live.then(|| inner.function_info(name));
+        let info = live.then(|| inner.function_info(name, now));
         drop(inner);
         info.map(|info| self.with_state(info))
     }
@@ -161,7 +163,7 @@ impl Inner {
         }
     }
 
-    fn function_info(&self, name: &FunctionName) -> FunctionInfo {
+    fn function_info(&self, name: &FunctionName, now: Timestamp) -> FunctionInfo {
         let function = &self.functions[name];
         let id = self.queue.find(name);
         let counts = id.map(|id| self.queue.function(id).counts);
@@ -174,10 +176,12 @@ impl Inner {
             paused: function.paused(),
             canary: function.canary_info(),
             canary_ended: function.canary_ended(),
+            breaker: function.breaker_info(now),
             revisions: function.revision_infos(),
             counts: counts.unwrap_or_default(),
             schedules: schedules.unwrap_or_default(),
             state: StateUsage::default(),
+            filter_errors: function.filter_errors.load(Ordering::Relaxed),
         }
     }
 

@@ -15,6 +15,7 @@ use triphammer_journal::{
 use triphammer_model::{DeliveryId, Effects, ErrorInfo, Event, LogLine, Reply, Seq, Timestamp};
 use triphammer_sandbox::Fault;
 
+use crate::breaker::Ended;
 use crate::core::{Core, Inner, Lease};
 use crate::entry::{DeadLetter, Entry};
 use crate::feed::FeedItem;
@@ -191,10 +192,12 @@ impl Core {
         let committed = lease.along.len() as u64 + 1;
         inner.queue.function_mut(lease.function).counts.committed += committed;
         inner.totals.committed += committed;
-        let mut verdict = None;
+        let (mut verdict, mut step) = (None, None);
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;
             verdict = function.count(&lease.revision, attempt.started, false);
+            let ended = Ended { started: attempt.started, at: now, error: None };
+            step = function.count_for_breaker(lease.revision.id, ended);
         }
         let (offset, emitted) = record.events();
         for entry in lease.entries() {
@@ -217,6 +220,7 @@ impl Core {
         if let Some(verdict) = verdict {
             self.roll_back_in(inner, &lease.revision.function, &verdict);
         }
+        self.step_breaker(inner, lease, attempt, step);
     }
 
     fn fail(&self, mut lease: Lease, attempt: Attempt, failure: Failure) -> Settled {
@@ -259,7 +263,7 @@ impl Core {
             }
         }
         if failure.blame != Blame::Host {
-            self.count_failure(&mut inner, &lease.revision, attempt.started);
+            self.count_failed(&mut inner, &lease, &attempt, (&failure.error, at));
         }
         self.raise(&mut inner);
         self.wake(inner, due_before);

@@ -18,7 +18,7 @@ use triphammer_model::{DeliveryId, FunctionName, Hops, Limits, Seq, Timestamp};
 use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
-use crate::info::{DeliveryResult, Status};
+use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice::{self, Notice};
 use crate::queue::{FnId, Queue, Turn};
@@ -90,6 +90,7 @@ pub(crate) struct Totals {
     pub(crate) dead: u64,
     pub(crate) dropped: u64,
     pub(crate) rolledback: u64,
+    pub(crate) breakers: BreakerSteps,
     pub(crate) redriven: u64,
 }
 
@@ -128,6 +129,8 @@ pub(crate) struct Lease {
     pub(crate) started: Timestamp,
     /// How often what its attempts read has changed before they could settle.
     pub(crate) conflicts: u32,
+    /// Its function's breaker is not closed: what it comes to may decide.
+    pub(crate) probes: bool,
 }
 
 /// A delivery that runs in the attempt of another.
@@ -236,11 +239,14 @@ impl Core {
         let Some(revision) = serving.cloned() else {
             unreachable!("only a function with an active revision is runnable")
         };
-        let along = inner.gather(slot, &revision, started);
-        let queue = inner.queue.function(function);
-        let validated = entry.key.is_none() || queue.rules.key_concurrency > 1;
+        let rules = &inner.queue.function(function).rules;
+        let validated = entry.key.is_none() || rules.key_concurrency > 1;
+        let probes = rules.probe.is_some();
+        // A probe is one delivery.
+        let along = if probes { Vec::new() } else { inner.gather(slot, &revision, started) };
+        let conflicts = 0;
         let lease =
-            Lease { slot, function, revision, entry, along, validated, started, conflicts: 0 };
+            Lease { slot, function, revision, entry, along, validated, started, conflicts, probes };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
             let (attempt, at) = (lease.attempt(), started);

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use triphammer_journal::{Accepted, Blobs, Body, Definition, Pause, Record, RevisionDef};
+use triphammer_journal::{Accepted, Blobs, Body, Definition, Record, RevisionDef};
 use triphammer_model::{FunctionName, Limits, Manifest, RevisionId, Timestamp};
 use triphammer_sandbox::{Module, Prepared, Sandbox};
 
+use crate::breaker::close_for;
+use crate::breaker_steps::count_closed;
 use crate::canary::{InvalidShare, Share};
 use crate::core::{Core, Inner};
 use crate::error::{AcceptError, ChangeError, DeployError};
@@ -41,12 +43,8 @@ pub(crate) struct Change {
     pub(crate) loaded: Option<Arc<Revision>>,
     /// The host's events about it.
     pub(crate) raised: Vec<Accepted>,
-}
-
-impl Change {
-    fn of(loaded: Option<Arc<Revision>>) -> Self {
-        Self { loaded, raised: Vec::new() }
-    }
+    /// It is nothing of what runs, so the feed tells of no deploy.
+    pub(crate) keeps_revisions: bool,
 }
 
 /// A module that has passed every check.
@@ -233,28 +231,12 @@ impl Deployer {
         Ok(Arc::new(Revision { function: name.clone(), id: def.id, manifest, config, module }))
     }
 
-    pub(crate) async fn set_paused(
-        &self,
-        name: &FunctionName,
-        reason: Option<String>,
-    ) -> Result<(), ChangeError> {
-        let _alone = self.changes.lock().await;
-        let before = self.existing(name)?;
-        let mut definition = before.clone();
-        if definition.paused.is_some() == reason.is_some() {
-            return Ok(());
-        }
-        let at = self.core.clock.now();
-        definition.paused = reason.map(|reason| Pause { at, reason });
-        self.core.define(name, &before, definition, None).await
-    }
-
     /// It has an active revision, which could not be loaded.
     fn is_broken(&self, name: &FunctionName) -> bool {
         self.core.lock().functions.get(name).is_some_and(|function| function.broken.is_some())
     }
 
-    fn existing(&self, name: &FunctionName) -> Result<Definition, ChangeError> {
+    pub(crate) fn existing(&self, name: &FunctionName) -> Result<Definition, ChangeError> {
         self.definition(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))
     }
 
@@ -277,12 +259,21 @@ impl Core {
         let last = {
             let mut inner = self.lock();
             let due_before = inner.queue.next_due();
+            let (mut closes, mut raised) = (false, Vec::new());
             if let Some(current) = inner.functions.get(name) {
                 keep_host_changes(before, &mut definition, &current.definition);
+                if let Some(reason) = close_for(&mut definition, &current.definition) {
+                    closes = true;
+                    raised.extend(self.tell_closed(&inner, name, &current.definition, &reason));
+                }
             }
             let active = loaded.as_deref().filter(|new| definition.active == Some(new.id));
             self.check_key_change(&inner, name, active)?;
-            let last = self.define_in(&mut inner, name, definition, Change::of(loaded))?;
+            let change = Change { loaded, raised, keeps_revisions: false };
+            let last = self.define_in(&mut inner, name, definition, change)?;
+            if closes {
+                count_closed(&mut inner);
+            }
             // Its dead letters may be kept for a shorter time than before, or its gates open sooner.
             self.wake(inner, due_before);
             last
@@ -313,16 +304,19 @@ impl Core {
         inner: &mut Inner,
         name: &FunctionName,
         definition: Definition,
-        Change { loaded, raised }: Change,
+        Change { loaded, raised, keeps_revisions }: Change,
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
         let recorded = definition.clone();
-        let record = Record::Define { at, name: name.clone(), definition: recorded, raised };
+        let mut record = Record::Define { at, name: name.clone(), definition: recorded, raised };
+        inner.bound_waits(&mut record);
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
         let since = inner.out_of_order_since(name);
         self.swap(inner, name, definition, loaded);
-        self.announce_deployed(inner, name, seq, at);
+        if !keeps_revisions {
+            self.announce_deployed(inner, name, seq, at);
+        }
         inner.admit_all(&record, (seq, location), at);
         let runs = inner.functions.get(name).is_some_and(Function::is_runnable);
         self.plan(inner, name, since.filter(|_| runs));
@@ -339,11 +333,17 @@ impl Core {
         definition: Definition,
         loaded: Option<Arc<Revision>>,
     ) {
-        let function = Function::after(inner.functions.get(name), definition, loaded);
-        let rules = function.rules();
+        let before = inner.functions.get(name);
+        let active_before = before.and_then(|before| before.definition.active);
+        let function = Function::after(before, definition, loaded, self.clock.now());
+        let (rules, active) = (function.rules(), function.definition.active);
         inner.functions.insert(name.clone(), function);
         let id = inner.queue.function_id(name);
         inner.queue.configure(id, rules);
+        if active == active_before {
+            // Events go where they went: routes are the active revisions' alone.
+            return;
+        }
         let version = inner.routes_version + 1;
         let table = routes(&inner.functions, version, &self.limits);
         self.set_routes(inner, table);
@@ -363,16 +363,6 @@ impl Core {
             inner.feed.push(seq.get(), || FeedItem::Deployed { function, revision, canary, at });
             self.news.notify_one();
         }
-    }
-
-    /// Pauses a function on the host's own decision.
-    pub(crate) fn pause_in(&self, inner: &mut Inner, name: &FunctionName, reason: String) {
-        let Some(function) = inner.functions.get(name) else { return };
-        let mut definition = function.definition.clone();
-        tracing::warn!(function = %name, reason, "function paused");
-        definition.paused = Some(Pause { at: self.clock.now(), reason });
-        // It fails only with the journal, which ends the process.
-        let _ = self.define_in(inner, name, definition, Change::default());
     }
 }
 

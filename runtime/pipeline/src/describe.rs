@@ -1,6 +1,6 @@
 //! What a delivery is said to be, and why it is where it is. Changes nothing.
 
-use triphammer_journal::RowStatus;
+use triphammer_journal::{OpenBreaker, RowStatus};
 use triphammer_model::{DeliveryId, OrderingKey, Rate, Timestamp, duration_text};
 
 use crate::core::Inner;
@@ -113,8 +113,7 @@ impl Inner {
         let until = self.queue.due(slot);
         let at = until.map(|due| due.to_rfc3339()).unwrap_or_default();
         if let Some((there, of)) = self.queue.forming(slot) {
-            let reason =
-                format!("waits until {at} for others of its batch: {there} of {of} are there");
+            let reason = reason_of_batch(until.unwrap_or_default(), there, Some(of));
             let waiting_for =
                 WaitingFor { until, limit: Some(of), ..WaitingFor::new(WaitKind::Batch) };
             return Why { reason, waiting_for: Some(waiting_for) };
@@ -183,13 +182,25 @@ impl Inner {
             because(WaitKind::Paused);
             self.why_not_runnable(function)
         } else if let Some((until, gate)) = function.gates.closed() {
-            because(match gate {
-                Gate::Throttle => WaitKind::Throttle,
-                Gate::Batch => WaitKind::Batch,
-            });
             waiting_for.until = Some(until);
-            waiting_for.limit = function.rules.batch.map(|b| b.max).filter(|_| gate == Gate::Batch);
-            reason_of_gate(function)
+            match gate {
+                Gate::Throttle => {
+                    waiting_for.kind = WaitKind::Throttle;
+                    reason_of_throttle(function, until)
+                }
+                Gate::Batch => {
+                    waiting_for.kind = WaitKind::Batch;
+                    waiting_for.limit = function.rules.batch.map(|batch| batch.max);
+                    reason_of_batch(until, function.ready.len() as u64, waiting_for.limit)
+                }
+                Gate::Breaker => {
+                    waiting_for.kind = WaitKind::Breaker;
+                    self.reason_of_breaker(function, until)
+                }
+            }
+        } else if function.rules.probe.is_some() && function.busy > 0 {
+            because(WaitKind::Breaker);
+            "its function's circuit breaker is half-open: one delivery runs at a time".into()
         } else if function.exclusive == Some(slot) {
             because(WaitKind::Exclusive);
             format!("runs alone, after the {} that run", function.busy)
@@ -212,6 +223,20 @@ impl Inner {
         Why { reason, waiting_for: Some(waiting_for) }
     }
 
+    fn reason_of_breaker(&self, function: &FnQueue, until: Timestamp) -> String {
+        let until = until.to_rfc3339();
+        let open = self.functions.get(&function.name).and_then(|f| f.definition.breaker.as_ref());
+        let after = open.map(|OpenBreaker { failures, error, .. }| {
+            let failures = if *failures == 1 {
+                "1 failure".into()
+            } else {
+                format!("{failures} failures in a row")
+            };
+            format!(", after {failures}: {}", error.code)
+        });
+        format!("its function's circuit breaker is open until {until}{}", after.unwrap_or_default())
+    }
+
     fn why_not_runnable(&self, function: &FnQueue) -> String {
         match self.functions.get(&function.name).and_then(|f| f.paused()) {
             Some((_, why)) => format!("its function is paused: {why}"),
@@ -220,21 +245,20 @@ impl Inner {
     }
 }
 
-/// Which of the function's gates holds its deliveries back, and until when.
-fn reason_of_gate(function: &FnQueue) -> String {
-    let rate = function.throttle.as_ref().map(|window| window.rate());
-    match (function.gates.closed(), rate) {
-        (Some((until, Gate::Throttle)), Some(Rate { limit, period })) => format!(
-            "its function's throttle, {limit} attempts in {}, is used up until {}",
-            duration_text(period),
-            until.to_rfc3339()
-        ),
-        (Some((until, Gate::Batch)), _) => format!(
-            "waits until {} for others of its batch: {} of {} are there",
-            until.to_rfc3339(),
-            function.ready.len(),
-            function.rules.batch.map_or(0, |batch| batch.max),
-        ),
-        _ => "its function is closed for a time".into(),
+fn reason_of_batch(until: Timestamp, there: u64, of: Option<u32>) -> String {
+    let (until, of) = (until.to_rfc3339(), of.unwrap_or_default());
+    format!("waits until {until} for others of its batch: {there} of {of} are there")
+}
+
+fn reason_of_throttle(function: &FnQueue, until: Timestamp) -> String {
+    let until = until.to_rfc3339();
+    match function.throttle.as_ref().map(|window| window.rate()) {
+        Some(Rate { limit, period }) => {
+            let period = duration_text(period);
+            format!(
+                "its function's throttle, {limit} attempts in {period}, is used up until {until}"
+            )
+        }
+        None => format!("its function's throttle is used up until {until}"),
     }
 }

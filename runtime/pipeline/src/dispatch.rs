@@ -172,6 +172,9 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
             Err(message) => return give_up(core, lease, &message),
         };
         let along = core.load_along(&mut lease, &event);
+        if std::mem::take(&mut lease.probes) {
+            core.begin_probe(&lease, &event);
+        }
         let mut attempt = attempt(&lease, event.clone());
         let (space, now) = (Arc::clone(&attempt.space), core.clock.now());
         let reader = Arc::new(Reader::new(&core.state, space, now, lease.validated));

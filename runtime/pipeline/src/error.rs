@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use triphammer_filter::InvalidFilter;
 use triphammer_journal::AppendError;
 use triphammer_model::{FunctionName, InvalidEvent, InvalidManifest, RevisionId, Seq};
 use triphammer_sandbox::ModuleError;
@@ -140,6 +141,8 @@ pub enum DeployError {
     Module(#[from] ModuleError),
     #[error(transparent)]
     Manifest(#[from] InvalidManifest),
+    #[error("manifest member `filter` is wrong")]
+    Filter(#[from] InvalidFilter),
     #[error("neither the deploy nor the manifest gives a name")]
     NoName,
     #[error(transparent)]
@@ -155,6 +158,7 @@ impl DeployError {
         match self {
             Self::Module(error) => error.code(),
             Self::Manifest(error) => error.code,
+            Self::Filter(error) => error.code(),
             Self::NoName => "function.no_name",
             Self::Share(error) => error.code(),
             Self::Config(_) => "deploy.config",

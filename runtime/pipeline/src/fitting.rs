@@ -1,5 +1,6 @@
-//! Whether a manifest and the component beside it are meant for each other.
+//! Whether a manifest and the component beside it are meant for each other, and its filter is one.
 
+use triphammer_filter::Filter;
 use triphammer_model::{InvalidManifest, Limits, Manifest};
 use triphammer_sandbox::Prepared;
 
@@ -12,6 +13,9 @@ pub(crate) fn read_fitting(
     limits: &Limits,
 ) -> Result<Manifest, DeployError> {
     let manifest = Manifest::from_json(text, limits)?;
+    if let Some(filter) = &manifest.filter {
+        Filter::from_json(filter)?;
+    }
     match wrong_batch(manifest.batch.is_some(), prepared.module.handles_batches()) {
         None => Ok(manifest),
         Some(rule) => {

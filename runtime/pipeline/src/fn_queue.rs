@@ -62,6 +62,8 @@ pub(crate) struct Rules {
     pub(crate) batch: Option<Batch>,
     /// Its deliveries have ordering keys.
     pub(crate) keyed: bool,
+    /// Its breaker is open: nothing runs until then, and after that one at a time.
+    pub(crate) probe: Option<Timestamp>,
 }
 
 /// Deliveries with the same key.
@@ -89,7 +91,13 @@ impl Rules {
             debounce: manifest.debounce,
             batch: manifest.batch,
             keyed: manifest.key.is_some(),
+            probe: None,
         }
+    }
+
+    /// Attempts that may run at the same time.
+    pub(crate) fn at_a_time(&self) -> u32 {
+        if self.probe.is_some() { 1 } else { self.concurrency }
     }
 }
 
@@ -107,6 +115,7 @@ impl Default for Rules {
             debounce: None,
             batch: None,
             keyed: false,
+            probe: None,
         }
     }
 }
@@ -136,7 +145,7 @@ impl FnQueue {
         let room = if self.exclusive.is_some() {
             self.busy == 0
         } else {
-            !self.ready.is_empty() && self.busy < self.rules.concurrency
+            !self.ready.is_empty() && self.busy < self.rules.at_a_time()
         };
         self.rules.runnable && self.gates.until().is_none() && room
     }

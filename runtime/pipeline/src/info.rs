@@ -10,6 +10,7 @@ use triphammer_model::{
     Reply, RevisionId, Seq, StateWrite, Timestamp, TypePattern,
 };
 
+use crate::breaker::BreakerInfo;
 use crate::canary::Share;
 
 /// Proof that an event is on disk.
@@ -153,10 +154,14 @@ pub struct FunctionInfo {
     pub canary: Option<CanaryInfo>,
     /// The last canary that is one no longer.
     pub canary_ended: Option<CanaryEnded>,
+    /// None where the active revision asks for none.
+    pub breaker: Option<BreakerInfo>,
     pub revisions: Vec<RevisionInfo>,
     pub counts: Counts,
     pub schedules: Vec<ScheduleInfo>,
     pub state: StateUsage,
+    /// How often its filter has failed on an event, since the host started.
+    pub filter_errors: u64,
 }
 
 /// A revision that gets a part of a function's work beside the active one.
@@ -390,6 +395,8 @@ pub enum WaitKind {
     Throttle,
     /// Others of its batch.
     Batch,
+    /// Its function's circuit breaker, which is open or half-open.
+    Breaker,
     /// Room on the disk.
     Disk,
 }
@@ -407,6 +414,7 @@ impl WaitKind {
             Self::Paused => "paused",
             Self::Throttle => "throttle",
             Self::Batch => "batch",
+            Self::Breaker => "breaker",
             Self::Disk => "disk",
         }
     }
@@ -453,6 +461,14 @@ pub struct DryRun {
     pub elapsed: Duration,
 }
 
+/// Steps of circuit breakers, of all functions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BreakerSteps {
+    pub opened: u64,
+    pub probed: u64,
+    pub closed: u64,
+}
+
 /// Counters since the start, and gauges as of now.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
@@ -468,6 +484,7 @@ pub struct Stats {
     pub conflicts: u64,
     /// Canaries that the host has given up.
     pub rolledback: u64,
+    pub breakers: BreakerSteps,
     pub ready_now: u64,
     pub running_now: u64,
     pub waiting_now: u64,

@@ -11,6 +11,8 @@
 mod admin;
 mod batches;
 mod boot;
+mod breaker;
+mod breaker_steps;
 mod canary;
 mod clock;
 mod commit;
@@ -38,6 +40,7 @@ mod listing;
 mod notice;
 mod open;
 mod options;
+mod pause;
 mod pipeline;
 mod queue;
 mod reads;
@@ -64,16 +67,17 @@ mod wait;
 mod waiters;
 mod window;
 
+pub use breaker::{BreakerInfo, BreakerState};
 pub use canary::{InvalidShare, Share};
 pub use clock::Clock;
 pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 pub use feed::FeedItem;
 pub use info::{
-    AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage, DeliveryQuery,
-    DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage, EventQuery,
-    EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo, ScheduleInfo,
-    Selection, Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story, WaitKind, Waited,
-    WaitingFor,
+    AttemptStory, BreakerSteps, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage,
+    DeliveryQuery, DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage,
+    EventQuery, EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo,
+    ScheduleInfo, Selection, Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story,
+    WaitKind, Waited, WaitingFor,
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};

@@ -50,8 +50,6 @@ pub(crate) fn of_dead(
         return None;
     }
     let function = &row.id.function;
-    let correlation = event.extension("correlationid");
-    let correlation = correlation.map_or_else(|| event.id().to_owned(), |id| id.to_text());
     Some(Notice {
         ty: DEAD,
         function: function.clone(),
@@ -74,8 +72,15 @@ pub(crate) fn of_dead(
             },
         }),
         hops: Hops(row.hops.0 + 1),
-        cause: Some((correlation, event.id().to_owned())),
+        cause: Some(caused_by(event)),
     })
+}
+
+/// `correlationid` and `causationid` of what follows from this event.
+pub(crate) fn caused_by(event: &Event) -> (String, String) {
+    let correlation = event.extension("correlationid");
+    let correlation = correlation.map_or_else(|| event.id().to_owned(), |id| id.to_text());
+    (correlation, event.id().to_owned())
 }
 
 impl Core {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 use triphammer_journal::{Entrance, LogPause as Pause, StateListQuery};
-use triphammer_model::{Event, FunctionName, RevisionId, Seq};
+use triphammer_model::{Event, FunctionName, RevisionId, Seq, Timestamp};
 
 use crate::canary::Share;
 use crate::core::Core;
@@ -86,6 +86,11 @@ impl Pipeline {
         let receipts = self.core.accept(&entrance, &events, Some(waiting.watch())).await?;
         let results = tokio::time::timeout(wait.time, waiting.results(&receipts)).await;
         Ok(Waited { receipts, results: results.ok().flatten() })
+    }
+
+    /// The host's own time, which never goes back.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
     }
 
     /// An id that no other event has, for one that came without.
@@ -307,6 +312,7 @@ impl Pipeline {
             redriven: totals.redriven,
             conflicts: core.conflicts.load(Ordering::Relaxed),
             rolledback: totals.rolledback,
+            breakers: totals.breakers,
             ready_now: now.ready,
             running_now: now.running,
             waiting_now: now.waiting,

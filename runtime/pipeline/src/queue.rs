@@ -107,9 +107,13 @@ impl Queue {
         let batches_change = function.rules.batch != rules.batch;
         function.dead.set_halts(rules.halts);
         let forgets = rules.keep_dead_ms.is_some();
+        let breaks = function.rules.probe != rules.probe;
         function.rules = rules;
         self.limit(id);
         self.throttle(id);
+        if breaks {
+            self.break_off(id);
+        }
         self.forgetful.retain(|other| *other != id);
         if forgets {
             self.forgetful.push(id);

@@ -1,4 +1,4 @@
-//! Throttles, rate limits and debouncing in the queue.
+//! Throttles, open breakers, rate limits and debouncing in the queue.
 
 use super::*;
 
@@ -54,6 +54,88 @@ fn a_throttle_begins_used_up_after_a_restart_and_ends_with_its_rule() {
     assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(1500))));
     f.queue.configure(f.function, rules(true, 10));
     assert_eq!((f.next(), f.queue.next_due()), (Some(1), None));
+}
+
+fn broken(until: u64) -> Rules {
+    Rules { probe: Some(Timestamp(until)), ..rules(true, 10) }
+}
+
+#[test]
+fn nothing_runs_while_a_breaker_is_open_and_then_one_at_a_time() {
+    let mut f = Fixture::new(10);
+    let [a, b] = [f.add(None, 0), f.add(None, 0)];
+    (0..3).for_each(|_| _ = f.add(None, 0));
+    assert_eq!((f.next(), f.next()), (Some(1), Some(2)));
+    f.queue.configure(f.function, broken(1500));
+    assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(1500))));
+    f.queue.finish(a);
+    assert!(!f.queue.has_next(), "it is not asked in vain");
+    f.queue.release_due(Timestamp(1500));
+    assert_eq!(f.next(), None, "one that began before still runs");
+    f.queue.finish(b);
+    let probe = f.queue.next(Timestamp(1500)).unwrap().slot;
+    assert_eq!(f.next(), None, "the probe runs");
+    // It decides nothing, so it is another's turn.
+    f.queue.retry(probe, Timestamp(1600), Timestamp(1500));
+    let probe = f.queue.next(Timestamp(1500)).unwrap().slot;
+    f.queue.retry(probe, Timestamp(1600), Timestamp(1500));
+    f.queue.configure(f.function, broken(2000));
+    f.queue.release_due(Timestamp(1600));
+    assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(2000))));
+    f.queue.configure(f.function, rules(true, 10));
+    assert_eq!((0..4).map(|_| f.next()).collect::<Vec<_>>(), [Some(3), Some(4), Some(5), None]);
+    assert_eq!(f.queue.next_due(), None);
+}
+
+#[test]
+fn a_breaker_and_a_throttle_hold_a_function_for_as_long_as_the_longer_of_them() {
+    for (probe, opens, gate) in [(1200, 1500, Gate::Throttle), (1700, 1700, Gate::Breaker)] {
+        let mut f = Fixture::new(10);
+        f.queue.configure(f.function, throttled(1, 500));
+        (0..2).for_each(|_| _ = f.add(None, 0));
+        let first = f.queue.next(NOW).unwrap().slot;
+        f.queue.finish(first);
+        let both = Rules { probe: Some(Timestamp(probe)), ..throttled(1, 500) };
+        f.queue.configure(f.function, both.clone());
+        let closed = f.queue.function(f.function).gates.closed();
+        assert_eq!(closed, Some((Timestamp(opens), gate)));
+        f.queue.release_due(Timestamp(opens - 1));
+        assert!(!f.queue.has_next());
+        f.queue.release_due(Timestamp(opens));
+        // A pause changes neither.
+        f.queue.configure(f.function, Rules { runnable: false, ..both.clone() });
+        assert!(f.queue.next(Timestamp(opens)).is_none());
+        f.queue.configure(f.function, both);
+        f.queue.release_due(Timestamp(opens));
+        assert!(f.queue.next(Timestamp(opens)).is_some());
+    }
+}
+
+#[test]
+fn a_breaker_that_closes_leaves_the_throttle_closed() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, throttled(1, 500));
+    (0..2).for_each(|_| _ = f.add(None, 0));
+    let first = f.queue.next(NOW).unwrap().slot;
+    f.queue.finish(first);
+    f.queue.configure(f.function, Rules { probe: Some(Timestamp(9000)), ..throttled(1, 500) });
+    f.queue.configure(f.function, throttled(1, 500));
+    assert_eq!((f.next(), f.queue.next_due()), (None, Some(Timestamp(1500))));
+    f.queue.release_due(Timestamp(1500));
+    assert_eq!(f.next(), Some(2));
+}
+
+#[test]
+fn one_that_expired_is_no_probe() {
+    let mut f = Fixture::new(10);
+    let old = f.add(None, 0);
+    f.queue.entry_mut(old).set_expiry_and_name(Some(Timestamp(999)), None);
+    f.add(None, 0);
+    f.queue.configure(f.function, broken(1000));
+    f.queue.release_due(NOW);
+    assert!(f.queue.next(NOW).unwrap().expired);
+    f.queue.finish(old);
+    assert_eq!(f.next(), Some(2));
 }
 
 #[test]

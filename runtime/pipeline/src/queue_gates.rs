@@ -55,6 +55,12 @@ impl Queue {
         until.is_some()
     }
 
+    /// Closes the function until its breaker's probe may begin, or opens it, as the rules say.
+    pub(super) fn break_off(&mut self, id: FnId) {
+        let probe = self.function(id).rules.probe;
+        self.gate(id, Gate::Breaker, probe);
+    }
+
     /// Limits deliveries from now on, or no longer, as the rules say.
     pub(super) fn limit(&mut self, id: FnId) {
         let function = self.function_mut(id);

@@ -146,7 +146,9 @@ impl History {
             max: 1 + self.below(4) as u32,
             wait: Duration::from_millis(self.below(3) * 10),
         };
+        let probe = (self.below(4) == 0).then(|| self.time());
         let rules = Rules {
+            probe,
             runnable: self.below(4) > 0,
             concurrency: 1 + self.below(5) as u32,
             key_concurrency: if halts || batches { 1 } else { 1 + self.below(2) as u32 },

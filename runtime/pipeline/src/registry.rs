@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use triphammer_journal::{CanaryEnd, Definition, RevisionDef};
 use triphammer_model::{
@@ -10,6 +11,7 @@ use triphammer_model::{
 };
 use triphammer_sandbox::Module;
 
+use crate::breaker::Streak;
 use crate::canary::RunningCanary;
 use crate::fn_queue::Rules;
 use crate::info::{CanaryEnded, CanaryInfo, RevisionInfo};
@@ -39,20 +41,33 @@ pub(crate) struct Function {
     pub(crate) broken: Option<String>,
     /// Since when every attempt has failed by a fault of the host's own.
     pub(crate) host_faults_since: Option<Timestamp>,
+    /// How often its filter has failed on an event, since the host started.
+    pub(crate) filter_errors: Arc<AtomicU64>,
+    /// Its failures in a row, while its breaker is closed.
+    pub(crate) streak: Streak,
 }
 
 impl Function {
     /// With nothing loaded.
     pub(crate) fn new(definition: Definition) -> Self {
-        Self { definition, active: None, canary: None, broken: None, host_faults_since: None }
+        Self {
+            definition,
+            active: None,
+            canary: None,
+            broken: None,
+            host_faults_since: None,
+            filter_errors: Arc::default(),
+            streak: Streak::default(),
+        }
     }
 
-    /// A function under another definition: what serves before and after stays loaded, and `loaded`
-    /// is what the definition brings in.
+    /// A function under another definition since `at`: what serves before and after stays loaded, and
+    /// `loaded` is what the definition brings in.
     pub(crate) fn after(
         before: Option<&Self>,
         definition: Definition,
         loaded: Option<Arc<Revision>>,
+        at: Timestamp,
     ) -> Self {
         let active = before.and_then(|before| before.active.as_ref());
         let canary = before.and_then(|before| before.canary.as_ref());
@@ -62,6 +77,12 @@ impl Function {
             known.find(|revision| revision.id == id).cloned()
         };
         let mut function = Self::new(definition);
+        if let Some(before) = before {
+            function.filter_errors = Arc::clone(&before.filter_errors);
+        }
+        let going_on =
+            |before: &Self| before.streak.after(&before.definition, &function.definition, at);
+        function.streak = before.map(going_on).unwrap_or_default();
         function.active = function.definition.active.and_then(find);
         function.canary = function
             .definition
@@ -94,7 +115,8 @@ impl Function {
 
     pub(crate) fn rules(&self) -> Rules {
         let manifest = self.active.as_ref().map(|revision| &revision.manifest);
-        Rules::of(manifest, self.is_runnable())
+        let probe = self.definition.breaker.as_ref().map(|open| open.probe);
+        Rules { probe, ..Rules::of(manifest, self.is_runnable()) }
     }
 
     /// Since when and why it is paused, by an operator or because it could not be loaded.
@@ -147,7 +169,7 @@ pub(crate) fn routes(functions: &Functions, version: u64, limits: &Limits) -> Ro
     for (name, function) in functions {
         let Some(manifest) = active_manifest(&function.definition, limits) else { continue };
         if let Ok(manifest) = manifest {
-            table.add(name, &manifest);
+            table.add(name, &manifest, &function.filter_errors);
         }
     }
     table

@@ -46,7 +46,7 @@ impl Core {
         let revision = canary.revision;
         tracing::warn!(function = %name, %revision, reason = verdict.reason, "canary ended");
         let raised = self.rolled_back(inner, name, &canary, verdict).into_iter().collect();
-        let change = Change { loaded: None, raised };
+        let change = Change { raised, ..Change::default() };
         // It fails only with the journal, which ends the process.
         if self.define_in(inner, name, definition, change).is_ok() {
             inner.totals.rolledback += 1;

@@ -105,7 +105,7 @@ pub(crate) fn keep_host_changes(
         change.paused.clone_from(&current.paused);
     }
     if change.breaker == before.breaker {
-        change.breaker = current.breaker;
+        change.breaker.clone_from(&current.breaker);
     }
     if (change.canary, &change.canary_ended) == (before.canary, &before.canary_ended) {
         change.canary = current.canary;

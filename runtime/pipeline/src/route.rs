@@ -2,13 +2,15 @@
 //! that exist, nor of revisions that are not active.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::value::RawValue;
+use triphammer_filter::{Filter, Index, View};
 use triphammer_journal::NewDelivery;
 use triphammer_model::{
     Debounce, ErrorInfo, Event, ExtensionValue, FunctionName, KeySource, Manifest, OrderingKey,
-    Priority, Timestamp, TypePattern,
+    Priority, Timestamp,
 };
 
 use crate::debounce::put_off;
@@ -18,16 +20,18 @@ use crate::debounce::put_off;
 pub(crate) struct RouteTable {
     /// Counts the changes, so that a decision taken with an older table is noticed.
     pub(crate) version: u64,
-    exact: HashMap<String, Vec<Route>>,
-    wild: Vec<(TypePattern, Route)>,
+    index: Index<u32>,
+    /// As they were added.
+    routes: Vec<Route>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Route {
     function: FunctionName,
     key: Option<KeySource>,
     priority: Priority,
     debounce: Option<Debounce>,
+    filter_errors: Arc<AtomicU64>,
 }
 
 impl RouteTable {
@@ -36,19 +40,28 @@ impl RouteTable {
     }
 
     /// Subscribes a function. Each function is added once.
-    pub(crate) fn add(&mut self, function: &FunctionName, manifest: &Manifest) {
-        for pattern in &manifest.on {
-            let route = Route {
-                function: function.clone(),
-                key: manifest.key.clone(),
-                priority: manifest.priority,
-                debounce: manifest.debounce,
-            };
-            match pattern.exact() {
-                Some(ty) => self.exact.entry(ty.to_owned()).or_default().push(route),
-                None => self.wild.push((pattern.clone(), route)),
+    pub(crate) fn add(
+        &mut self,
+        function: &FunctionName,
+        manifest: &Manifest,
+        filter_errors: &Arc<AtomicU64>,
+    ) {
+        let filter = match manifest.filter.as_ref().map(Filter::from_json).transpose() {
+            Ok(filter) => filter.map(Arc::new),
+            Err(error) => {
+                // It was checked when it was deployed, by a host that knew more than this one.
+                tracing::error!(%function, %error, "the filter of a function is none");
+                return;
             }
-        }
+        };
+        self.index.insert(self.routes.len() as u32, &manifest.on, filter);
+        self.routes.push(Route {
+            function: function.clone(),
+            key: manifest.key.clone(),
+            priority: manifest.priority,
+            debounce: manifest.debounce,
+            filter_errors: Arc::clone(filter_errors),
+        });
     }
 
     /// A delivery for each function that asks for an event accepted at `at`, in the order of their
@@ -59,14 +72,17 @@ impl RouteTable {
         at: Timestamp,
         due: Option<Timestamp>,
     ) -> Vec<NewDelivery> {
-        let ty = event.ty();
-        let exact = self.exact.get(ty).into_iter().flatten();
-        let wild = self.wild.iter().filter(|(pattern, _)| pattern.matches(ty)).map(|(_, r)| r);
-        let mut routes: Vec<&Route> = exact.chain(wild).collect();
-        if routes.len() > 1 {
-            routes.sort_by(|a, b| a.function.cmp(&b.function));
-            routes.dedup_by(|a, b| a.function == b.function);
-        }
+        let mut routes: Vec<&Route> = Vec::new();
+        self.index.examine(&View::new(event), |id, verdict| {
+            let route = &self.routes[*id as usize];
+            if verdict.error.is_some() {
+                route.filter_errors.fetch_add(1, Ordering::Relaxed);
+            }
+            if verdict.passed {
+                routes.push(route);
+            }
+        });
+        routes.sort_unstable_by(|a, b| a.function.cmp(&b.function));
         if routes.is_empty() {
             return Vec::new();
         }
@@ -210,7 +226,7 @@ mod tests {
     fn table(patterns: &[(&str, &str)]) -> RouteTable {
         let mut table = RouteTable::new(1);
         for (name, pattern) in patterns {
-            table.add(&name.parse().unwrap(), &manifest(pattern, None));
+            table.add(&name.parse().unwrap(), &manifest(pattern, None), &Arc::default());
         }
         table
     }
@@ -223,10 +239,32 @@ mod tests {
 
     #[test]
     fn each_function_gets_an_event_once() {
-        let table = table(&[("b", "order.*"), ("a", "**"), ("b", "order.created"), ("c", "x")]);
+        let mut table = table(&[("a", "**"), ("c", "x")]);
+        let on = serde_json::json!({"on": ["order.*", "order.created"]}).to_string();
+        let both = Manifest::from_json(&on, &Limits::default()).unwrap();
+        table.add(&"b".parse().unwrap(), &both, &Arc::default());
         let found = table.route(&event("order.created", "{}"), NOW, None);
         let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_filter_chooses_and_one_that_fails_is_counted() {
+        let mut table = RouteTable::new(1);
+        let errors: Arc<AtomicU64> = Arc::default();
+        let filter = serde_json::json!("subject = 'sub' AND device > 6 AND missing = 1");
+        for (name, filter) in [
+            ("a", serde_json::json!("subject = 'sub' AND device > 6")),
+            ("b", serde_json::json!({"cel": "data.n > 4"})),
+            ("c", serde_json::json!([{"exact": {"subject": "sub"}}, {"cel": "data.n == 4"}])),
+            ("d", filter),
+        ] {
+            let manifest = Manifest { filter: Some(filter), ..manifest("t", None) };
+            table.add(&name.parse().unwrap(), &manifest, &errors);
+        }
+        let found = table.route(&event("t", r#"{"n": 4}"#), NOW, None);
+        let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
+        assert_eq!((names, errors.load(Ordering::Relaxed)), (vec!["a", "c"], 1));
     }
 
     #[test]
@@ -249,7 +287,7 @@ mod tests {
     fn an_event_without_its_key_is_a_dead_letter_at_once() {
         let mut table = RouteTable::new(1);
         let key = KeySource::Extension("tenant".into());
-        table.add(&"f".parse().unwrap(), &manifest("t", Some(key)));
+        table.add(&"f".parse().unwrap(), &manifest("t", Some(key)), &Arc::default());
         let found = table.route(&event("t", "{}"), NOW, None);
         assert_eq!(found[0].dead.as_ref().unwrap().code, "route.key_missing");
     }

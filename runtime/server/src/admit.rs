@@ -70,7 +70,9 @@ async fn admitted(
     match target.endpoint.reach() {
         // Counted by the event, once they are read.
         Reach::Types => server.gate.check_rate(caller)?,
-        Reach::Function | Reach::Chosen | Reach::All => server.gate.charge(caller, 1)?,
+        Reach::Function | Reach::Chosen | Reach::All | Reach::Nothing => {
+            server.gate.charge(caller, 1)?;
+        }
     }
     match target.endpoint.action() {
         None => route::answer(server, caller, target, request).await,

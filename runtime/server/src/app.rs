@@ -16,6 +16,7 @@ use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, Token};
 use crate::exposure::{self, Protection};
 use crate::gate::Gate;
 use crate::guard::Guard;
+use crate::hooks::Hooks;
 use crate::listen;
 use crate::route::Server;
 use crate::tasks::{TaskError, TaskKind, Tasks};
@@ -190,6 +191,7 @@ fn server(
     let http: HttpLimits = config.http.clone();
     Server {
         pipeline,
+        hooks: Hooks::new(Arc::clone(&config.hooks), config.public_url.clone()),
         guard: Guard::new(address, &config.allowed_hosts),
         gate,
         tls,

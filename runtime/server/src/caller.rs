@@ -46,6 +46,7 @@ impl Caller {
                 None => self.covers(None),
             },
             Reach::All => self.covers(None),
+            Reach::Nothing => Ok(()),
         }
     }
 

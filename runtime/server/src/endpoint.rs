@@ -13,6 +13,8 @@ use crate::problem::Problem;
 pub(crate) enum Endpoint {
     Events,
     EventsOfType,
+    /// A webhook, which proves itself who sends it.
+    Hook,
     Page,
     Healthz,
     Readyz,
@@ -39,6 +41,8 @@ pub(crate) enum Endpoint {
     Redrive,
     Drop,
     Stream,
+    FilterTest,
+    HookList,
     Stats,
     Audit,
 }
@@ -52,6 +56,8 @@ pub(crate) enum Reach {
     Function,
     /// The function that the request chooses, or all: its handler asks.
     Chosen,
+    /// Nothing that is kept here.
+    Nothing,
     /// Every function and every type.
     All,
 }
@@ -68,7 +74,7 @@ impl Endpoint {
     /// None for what anybody may ask.
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {
-            Self::Healthz | Self::Readyz => None,
+            Self::Healthz | Self::Readyz | Self::Hook => None,
             Self::Events | Self::EventsOfType => Some(Scope::Send),
             Self::Page
             | Self::Metrics
@@ -81,6 +87,8 @@ impl Endpoint {
             | Self::ReplayInfo
             | Self::DeliveryList
             | Self::Stream
+            | Self::FilterTest
+            | Self::HookList
             | Self::Stats => Some(Scope::Read),
             Self::Deploy
             | Self::Activate
@@ -112,9 +120,8 @@ impl Endpoint {
             | Self::TestDeployed
             | Self::State => Reach::Function,
             Self::DeliveryList | Self::Redrive | Self::Drop | Self::Stream => Reach::Chosen,
-            Self::Healthz
-            | Self::Readyz
-            | Self::Page
+            Self::Healthz | Self::Readyz | Self::Hook | Self::FilterTest => Reach::Nothing,
+            Self::Page
             | Self::Metrics
             | Self::FunctionList
             | Self::TestComponent
@@ -125,6 +132,7 @@ impl Endpoint {
             | Self::ReplayList
             | Self::ReplayInfo
             | Self::ReplayCancel
+            | Self::HookList
             | Self::Stats
             | Self::Audit => Reach::All,
         }
@@ -147,6 +155,7 @@ impl Endpoint {
             // Events are their own record, and the others only look.
             Self::Events
             | Self::EventsOfType
+            | Self::Hook
             | Self::Page
             | Self::Healthz
             | Self::Readyz
@@ -162,6 +171,8 @@ impl Endpoint {
             | Self::ReplayInfo
             | Self::DeliveryList
             | Self::Stream
+            | Self::FilterTest
+            | Self::HookList
             | Self::Stats
             | Self::Audit => None,
         }
@@ -204,6 +215,8 @@ fn at_the_root(segments: &[&str], verb: Verb) -> Found {
     let endpoint = match (segments, verb) {
         (["events", ty], Post) if !ty.is_empty() => return with(Endpoint::EventsOfType, ty),
         (["events", ty], _) if !ty.is_empty() => return Err(Some("POST")),
+        // Each hook says itself which methods it has.
+        (["hooks", name], _) if !name.is_empty() => return with(Endpoint::Hook, name),
         ([""], Get) => Endpoint::Page,
         (["healthz"], Get) => Endpoint::Healthz,
         (["readyz"], Get) => Endpoint::Readyz,
@@ -239,6 +252,8 @@ fn in_api(path: &[&str], verb: Verb) -> Found {
         (["deliveries", "redrive"], Post) => Endpoint::Redrive,
         (["deliveries", "drop"], Post) => Endpoint::Drop,
         (["stream"], Get) => Endpoint::Stream,
+        (["filters", "test"], Post) => Endpoint::FilterTest,
+        (["hooks"], Get) => Endpoint::HookList,
         (["stats"], Get) => Endpoint::Stats,
         (["audit"], Get) => Endpoint::Audit,
         _ => return Err(methods_of(path)),
@@ -257,12 +272,11 @@ fn methods_of(path: &[&str]) -> Option<&'static str> {
         ["functions"] | ["functions", _, "state"] => Some("GET, HEAD"),
         ["replays", _] => Some("GET, HEAD, DELETE"),
         ["replays"] => Some("GET, HEAD"),
-        ["events"] | ["events", _] | ["deliveries"] | ["stream"] | ["stats"] | ["audit"] => {
-            Some("GET, HEAD")
-        }
+        ["events"] | ["events", _] | ["deliveries"] | ["stream"] => Some("GET, HEAD"),
+        ["hooks"] | ["stats"] | ["audit"] => Some("GET, HEAD"),
         ["functions", _, "activate" | "rollback" | "pause" | "resume" | "test"] => Some("POST"),
         ["events", _, "replay"] | ["replay"] | ["test"] => Some("POST"),
-        ["deliveries", "redrive" | "drop"] => Some("POST"),
+        ["deliveries", "redrive" | "drop"] | ["filters", "test"] => Some("POST"),
         _ => None,
     }
 }
@@ -310,6 +324,7 @@ mod tests {
         check("POST", "/events/a.b", Ok((Endpoint::EventsOfType, Some("a.b"))));
         check("HEAD", "/api/v1/functions/x", Ok((Endpoint::Function, Some("x"))));
         check("GET", "/healthz", Ok((Endpoint::Healthz, None)));
+        check("PATCH", "/hooks/x", Ok((Endpoint::Hook, Some("x"))));
         check("post", "/events", Err("http.method"));
         check("GET", "/events/a.b", Err("http.method"));
         for path in [
@@ -325,6 +340,10 @@ mod tests {
             "/API/v1/stats",
             "/events/",
             "/events/a/b",
+            "/hooks",
+            "/hooks/",
+            "/hooks/a/b",
+            "/Hooks/a",
             "*",
             "",
         ] {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use triphammer_filter::InvalidFilter;
 use triphammer_pipeline::{
     AcceptError, ChangeError, DeployError, InvalidShare, NotReady, QueryError,
 };
@@ -115,6 +116,7 @@ impl From<DeployError> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, manifest.code, detail)
                     .text_member("member", &manifest.member)
             }
+            DeployError::Filter(ref filter) => filter_problem(filter, detail),
             DeployError::NoName | DeployError::Config(_) => {
                 Self::new(StatusCode::BAD_REQUEST, error.code(), detail)
             }
@@ -122,6 +124,22 @@ impl From<DeployError> for Problem {
             DeployError::Change(change) => change.into(),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), detail),
         }
+    }
+}
+
+/// Where in the filter, and in its expression, the fault is.
+fn filter_problem(filter: &InvalidFilter, detail: String) -> Problem {
+    let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, filter.code(), detail)
+        .text_member("path", &filter.path);
+    match filter.position() {
+        Some(position) => problem.number_member("position", position as u64),
+        None => problem,
+    }
+}
+
+impl From<InvalidFilter> for Problem {
+    fn from(filter: InvalidFilter) -> Self {
+        filter_problem(&filter, chain(&filter))
     }
 }
 

@@ -16,6 +16,7 @@ mod errors;
 mod exposure;
 mod gate;
 mod guard;
+mod hooks;
 mod json;
 mod listen;
 mod metrics;

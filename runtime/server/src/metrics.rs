@@ -3,13 +3,19 @@
 
 use std::fmt::Write;
 
-use triphammer_pipeline::{Counts, FunctionInfo, StateUsage, Stats};
+use triphammer_pipeline::{BreakerState, Counts, FunctionInfo, StateUsage, Stats};
 
+use crate::hooks::HookInfo;
 use crate::process::Usage;
 
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInfo]) -> String {
+pub(crate) fn text(
+    stats: &Stats,
+    usage: Option<Usage>,
+    functions: &[FunctionInfo],
+    hooks: &[HookInfo<'_>],
+) -> String {
     let mut out = String::with_capacity(4096 + functions.len() * 512);
     host(&mut out, stats);
     journal(&mut out, stats);
@@ -34,8 +40,33 @@ pub(crate) fn text(stats: &Stats, usage: Option<Usage>, functions: &[FunctionInf
     for info in functions {
         sample(&mut out, name, &[("function", info.name.as_str())], info.paused.is_some().into());
     }
+    let name = "triphammer_filter_errors_total";
+    family(&mut out, name, "Events on which the function's filter failed.", "counter");
+    for info in functions {
+        sample(&mut out, name, &[("function", info.name.as_str())], info.filter_errors);
+    }
     canaries(&mut out, functions);
+    let name = "triphammer_breaker_open";
+    family(&mut out, name, "Whether the function's circuit breaker is open or half-open.", "gauge");
+    for (info, breaker) in functions.iter().filter_map(|info| Some((info, info.breaker.as_ref()?)))
+    {
+        let is_open = breaker.state != BreakerState::Closed;
+        sample(&mut out, name, &[("function", info.name.as_str())], is_open.into());
+    }
+    webhooks(&mut out, hooks);
     out
+}
+
+fn webhooks(out: &mut String, hooks: &[HookInfo<'_>]) {
+    let name = "triphammer_hook_requests_total";
+    family(out, name, "Requests to the webhooks.", "counter");
+    for hook in hooks {
+        let outcomes =
+            [("accepted", hook.accepted), ("answered", hook.answered), ("refused", hook.refused)];
+        for (outcome, value) in outcomes {
+            sample(out, name, &[("hook", hook.name), ("outcome", outcome)], value);
+        }
+    }
 }
 
 fn canaries(out: &mut String, functions: &[FunctionInfo]) {
@@ -81,6 +112,21 @@ fn host(out: &mut String, stats: &Stats) {
             "triphammer_canaries_rolledback_total",
             "Canaries that the host has given up.",
             stats.rolledback,
+        ),
+        (
+            "triphammer_breakers_opened_total",
+            "Circuit breakers opened, again after a probe that failed included.",
+            stats.breakers.opened,
+        ),
+        (
+            "triphammer_breakers_probed_total",
+            "Circuit breakers probed, once each time that one was open.",
+            stats.breakers.probed,
+        ),
+        (
+            "triphammer_breakers_closed_total",
+            "Circuit breakers closed, by a probe or an operator.",
+            stats.breakers.closed,
         ),
     ];
     for (name, help, value) in counters {
@@ -202,7 +248,7 @@ mod tests {
     use std::time::Duration;
 
     use triphammer_model::{RevisionId, Timestamp};
-    use triphammer_pipeline::CanaryInfo;
+    use triphammer_pipeline::{BreakerInfo, BreakerSteps, CanaryInfo};
 
     use super::*;
 
@@ -212,10 +258,12 @@ mod tests {
             accepted: 1,
             dedup_window: Duration::from_secs(86_400),
             disk_free_bytes: 1 << 40,
+            breakers: BreakerSteps { opened: 4, probed: 3, closed: 2 },
             ..Stats::default()
         };
         let function = FunctionInfo {
             schedules: Vec::new(),
+            filter_errors: 5,
             name: "welcome".parse().unwrap(),
             active: None,
             previous: None,
@@ -229,12 +277,20 @@ mod tests {
                 failures_max: 50,
             }),
             canary_ended: None,
+            breaker: Some(BreakerInfo {
+                state: BreakerState::HalfOpen,
+                failures: 5,
+                since: None,
+                until: None,
+                error: None,
+            }),
             revisions: Vec::new(),
             counts: Counts { ready: 2, committed: 7, ..Counts::default() },
             state: StateUsage { entries: 3, bytes: 90 },
         };
         let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
-        let found = text(&stats, Some(usage), &[function]);
+        let hook = HookInfo { name: "github", accepted: 3, answered: 2, refused: 1 };
+        let found = text(&stats, Some(usage), &[function], &[hook]);
         let expect = include_str!("metrics.golden");
         assert_eq!(found, expect, "\n{found}");
     }

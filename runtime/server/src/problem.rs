@@ -60,6 +60,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "host.internal", detail)
     }
 
+    /// The request was wrong, not the host.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     pub(crate) fn code(&self) -> &str {
         &self.code
     }

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    audit, deliveries, dry_run, events, functions, host, ingress, post, replays, stream,
+    audit, deliveries, dry_run, events, filters, functions, hooks, host, ingress, post, replays,
+    stream,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
@@ -21,6 +22,7 @@ use crate::config::HttpLimits;
 use crate::endpoint::{Endpoint, Target};
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
+use crate::hooks::Hooks;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
@@ -33,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) pipeline: Pipeline,
     pub(crate) guard: Guard,
     pub(crate) gate: Gate,
+    pub(crate) hooks: Hooks,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,
@@ -71,6 +74,10 @@ pub(crate) async fn answer(
             let ty = argument.unwrap_or_default();
             Box::pin(post::answer(server, caller, request, &ty)).await
         }
+        Endpoint::Hook => {
+            let name = argument.unwrap_or_default();
+            Box::pin(hooks::answer(server, caller, request, &name)).await
+        }
         other => Box::pin(elsewhere(server, caller, other, argument, request)).await,
     }
 }
@@ -87,7 +94,7 @@ async fn elsewhere(
     let call = Call { server, caller, parts, body, query };
     let argument = argument.as_deref().unwrap_or_default();
     match endpoint {
-        Endpoint::Events | Endpoint::EventsOfType => {
+        Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook => {
             Err(Problem::internal("events come in elsewhere"))
         }
         Endpoint::Page => host::page(call),
@@ -116,6 +123,8 @@ async fn elsewhere(
         Endpoint::Redrive => deliveries::redrive(call).await,
         Endpoint::Drop => deliveries::give_up(call).await,
         Endpoint::Stream => stream::open(call),
+        Endpoint::FilterTest => filters::test(call).await,
+        Endpoint::HookList => hooks::list(call),
         Endpoint::Stats => host::stats(call),
         Endpoint::Audit => audit::list(call).await,
     }

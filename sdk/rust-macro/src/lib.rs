@@ -18,7 +18,7 @@ use proc_macro::TokenStream;
 /// | argument | says |
 /// |---|---|
 /// | `on = "order.*"` or `on = ["a.b", "c.**"]` | which event types reach it: `*` is one segment, `**` any number |
-/// | `filter = "…"` | which of them, by their attributes and data |
+/// | `filter = "…"` | which of them: CloudEvents SQL over attributes; or `filter(cel = "…")` over attributes and data |
 /// | `key = "subject"` | the ordering key: `subject`, `source`, an extension's name or `data./json/pointer` |
 /// | `retry(attempts = 8, initial = "200ms", factor = 2.0, max = "30s", age = "1d")` | how often and when a failed attempt is tried again, and how old a delivery may be for it |
 /// | `dead_letter(lane = "halt", keep = "30d")` | whether its lane goes on after a dead letter (`skip`) or waits for it (`halt`), and how long it is kept |

@@ -26,7 +26,7 @@ const fn same(name: &'static str, rule: Rule) -> Member {
 
 static MEMBERS: [Member; 16] = [
     same("on", Rule::Patterns),
-    same("filter", Rule::Text(text::filter)),
+    same("filter", Rule::TextOrList(text::filter, FILTER)),
     same("key", Rule::Text(text::key)),
     same("retry", Rule::List(RETRY)),
     member("dead_letter", "deadLetter", Rule::List(DEAD_LETTER)),
@@ -42,6 +42,17 @@ static MEMBERS: [Member; 16] = [
     same("breaker", Rule::List(BREAKER)),
     same("schedule", Rule::Lists { list: SCHEDULE, max: SCHEDULES_MAX, unique: &["name", "cron"] }),
 ];
+
+const FILTER: List = List {
+    example: "cel = \"data.amount > 100.0\"",
+    members: &[same("cel", Rule::Text(text::filter)), same("sql", Rule::Text(text::filter))],
+    needs: &[],
+    together: |filter| {
+        let both = filter.has("cel") && filter.has("sql");
+        let neither = !filter.has("cel") && !filter.has("sql");
+        (both || neither).then(|| "has one of `cel` and `sql`".to_owned())
+    },
+};
 
 const RETRY: List = List {
     example: "attempts = 8, initial = \"200ms\", factor = 2.0, max = \"30s\", age = \"1d\"",
@@ -225,6 +236,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_escaped() {
+        check(
+            r#"on = "a", filter(cel = "data.n > 4")"#,
+            Ok(r#""on":["a"],"filter":{"cel":"data.n > 4"}"#),
+        );
         check(r#"on = "a", filter = "x\n\u{7f}""#, Ok(r#""on":["a"],"filter":"x\u000a\u007f""#));
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Rule {
     /// One pattern of event types, or a list of them.
     Patterns,
     Text(fn(&str) -> text::Check),
+    /// A text, or members of its own in its place.
+    TextOrList(fn(&str) -> text::Check, List),
     /// A duration from the first to the second, both included.
     Span(&'static str, &'static str),
     Choice(&'static [&'static str]),
@@ -163,13 +165,16 @@ impl Rule {
         if let Self::List(list) | Self::Lists { list, .. } = self {
             return list.read(argument, name).map(|o| format!("{{{}}}", o.json_members()));
         }
+        if let (Self::TextOrList(_, list), Meta::List(_)) = (self, argument) {
+            return list.read(argument, name).map(|o| format!("{{{}}}", o.json_members()));
+        }
         let Meta::NameValue(pair) = argument else {
             return Err(Error::new_spanned(argument, "this member needs a value: `name = value`"));
         };
         let value = &pair.value;
         match self {
             Self::Patterns => patterns(value),
-            Self::Text(rule) => checked(value, rule),
+            Self::Text(rule) | Self::TextOrList(rule, _) => checked(value, rule),
             Self::Span(min, max) => checked(value, |text| text::span(text, min, max)),
             Self::Choice(choices) => checked(value, |text| text::choice(text, choices)),
             Self::Whole(min, max) => whole(value, name, *min, *max),

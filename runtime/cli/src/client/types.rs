@@ -19,6 +19,7 @@ pub(crate) struct Function {
     pub(crate) canary: Option<Canary>,
     #[serde(rename = "canaryEnded")]
     pub(crate) canary_ended: Option<CanaryEnded>,
+    pub(crate) breaker: Option<Breaker>,
     #[serde(default)]
     pub(crate) revisions: Vec<Revision>,
     #[serde(default)]
@@ -66,6 +67,21 @@ pub(crate) struct CanaryEnded {
     pub(crate) revision: String,
     pub(crate) at: String,
     pub(crate) reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Breaker {
+    pub(crate) state: String,
+    pub(crate) failures: u64,
+    pub(crate) since: Option<String>,
+    pub(crate) until: Option<String>,
+    pub(crate) error: Option<Failure>,
+}
+
+impl Breaker {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == "closed"
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -38,6 +38,12 @@ pub(crate) struct Args {
     /// Different subjects
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     subjects: u64,
+    /// Give the events the priorities 0 to 9 in turn
+    #[arg(long)]
+    priorities: bool,
+    /// Have each event wait so long after it was accepted
+    #[arg(long, value_name = "TIME", value_parser = triphammer_model::parse_duration)]
+    delay: Option<Duration>,
     /// Bytes of each payload
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u32).range(load::SIZE_MIN as i64..=1 << 20))]
     size: u32,
@@ -110,6 +116,8 @@ fn plan(args: &Args, client: &Client) -> Result<Plan, Error> {
         ty: args.ty.clone(),
         run: format!("{:08x}", clock::random() as u32),
         subjects: args.subjects,
+        priorities: args.priorities,
+        delay_ms: args.delay.map(|delay| delay.as_millis() as u64),
         payload,
         wait_s: args.latency.then_some(WAIT_S),
     };

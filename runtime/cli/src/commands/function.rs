@@ -25,6 +25,9 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         output.line(format_args!("  {} {}", paint(DIM, "paused at"), when(&paused.at)))?;
     }
     output.text(&canaries(&function))?;
+    if let Some(breaker) = &function.breaker {
+        output.line(show::breaker(breaker))?;
+    }
     if let Some(revision) = function.active_revision() {
         for (name, value) in show::flat(&revision.manifest) {
             output.line(format_args!("  {} {value}", paint(DIM, name)))?;

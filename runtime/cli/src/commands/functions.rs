@@ -27,14 +27,23 @@ pub(crate) fn run(Args {}: Args, client: &Client, output: &mut Output) -> Result
     output.text(&table.render())
 }
 
+/// How its breaker stands, unless that is closed.
+fn open_breaker(function: &Function) -> Option<&str> {
+    let breaker = function.breaker.as_ref().filter(|breaker| !breaker.is_closed());
+    breaker.map(|breaker| breaker.state.as_str())
+}
+
 fn row(function: &Function) -> [Cell; 6] {
     let counts = function.counts;
     let active = match (&function.paused, &function.active) {
+        (Some(_), _) => Cell::styled(NOTE, "paused"),
+        (None, Some(active)) if let Some(state) = open_breaker(function) => {
+            Cell::styled(NOTE, format!("{active} (breaker {state})"))
+        }
         (None, Some(active)) if let Some(canary) = &function.canary => {
             let (id, weight) = (&canary.revision, canary.weight);
             Cell::styled(GOOD, format!("{active} ({id} {weight} %)"))
         }
-        (Some(_), _) => Cell::styled(NOTE, "paused"),
         (None, Some(active)) => Cell::styled(GOOD, active),
         (None, None) => Cell::styled(NOTE, "none"),
     };

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::client::types::{Canary, Failure, Function, LogLine, Reply, StateWrite};
-use crate::output::{BAD, DIM, GOOD, NAME, NOTE, count, data, data_base64, one_line, paint};
+use crate::client::types::{Breaker, Canary, Failure, Function, LogLine, Reply, StateWrite};
+use crate::output::{BAD, DIM, GOOD, NAME, NOTE, count, data, data_base64, one_line, paint, when};
 
 /// Values on a line are cut here.
 pub(super) const DATA_MAX: usize = 100;
@@ -96,6 +96,25 @@ pub(super) fn canary(canary: &Canary, active: &str) -> String {
         max => format!("until more than {max} % fail"),
     };
     format!("gets {weight} % beside {active}, {bound}")
+}
+
+/// A circuit breaker as it stands, and why.
+pub(super) fn breaker(breaker: &Breaker) -> String {
+    let Breaker { state, failures, since, until, error } = breaker;
+    let state = paint(if breaker.is_closed() { GOOD } else { NOTE }, state);
+    let plural = if *failures == 1 { "" } else { "s" };
+    let name = paint(DIM, "breaker");
+    let mut text = format!("  {name} {state} · {} failure{plural} in a row", count(*failures));
+    if let Some(error) = error {
+        text.push_str(&format!(" · {}", failure(error)));
+    }
+    if let Some(since) = since {
+        text.push_str(&format!(" · since {}", when(since)));
+    }
+    if let Some(until) = until.as_ref().filter(|_| breaker.state == "open") {
+        text.push_str(&format!(" · probed at {}", when(until)));
+    }
+    text
 }
 
 /// Which revision serves, and whether anything does.

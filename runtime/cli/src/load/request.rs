@@ -27,6 +27,10 @@ pub(crate) struct Template {
     /// Ids begin with it, so no two runs have one in common.
     pub(crate) run: String,
     pub(crate) subjects: u64,
+    /// Each event has a priority of its own, all ten of them in turn.
+    pub(crate) priorities: bool,
+    /// How long after its acceptance each event may run.
+    pub(crate) delay_ms: Option<u64>,
     /// A JSON text.
     pub(crate) payload: String,
     /// Ask to be answered when the events are settled, in so many seconds at most.
@@ -47,6 +51,7 @@ pub(super) struct Request {
 struct Digits {
     id: usize,
     subject: usize,
+    priority: Option<usize>,
 }
 
 /// Events in one run that can be told apart.
@@ -54,6 +59,7 @@ const ID_WIDTH: usize = 10;
 /// Stand in for digits until they are found. Nothing else in a template is allowed to have them.
 const ID_MARK: char = '\u{1}';
 const SUBJECT_MARK: char = '\u{2}';
+const PRIORITY_MARK: char = '\u{3}';
 
 impl Template {
     pub(super) fn request(&self) -> Result<Request, Error> {
@@ -63,10 +69,13 @@ impl Template {
         let subject = format!("s-{}", SUBJECT_MARK.to_string().repeat(subject_width));
         let (content_type, attributes, body) = match self.mode {
             Mode::Binary => {
-                let attributes = format!(
+                let mut attributes = format!(
                     "ce-specversion: 1.0\r\nce-id: {id}\r\nce-source: /bench\r\nce-type: {}\r\nce-subject: {subject}\r\n",
                     self.ty
                 );
+                for (name, value) in self.extensions() {
+                    attributes.push_str(&format!("ce-{name}: {value}\r\n"));
+                }
                 ("application/json", attributes, self.payload.clone())
             }
             Mode::Structured => {
@@ -95,10 +104,18 @@ impl Template {
     /// The event as JSON, with the payload as it is and the marks unescaped.
     fn event(&self, id: &str, subject: &str) -> String {
         let ty = json!(self.ty);
+        let extension = |(name, value)| format!(r#""{name}":"{value}","#);
+        let extensions: String = self.extensions().map(extension).collect();
         let payload = &self.payload;
         format!(
-            r#"{{"specversion":"1.0","id":"{id}","source":"/bench","type":{ty},"subject":"{subject}","datacontenttype":"application/json","data":{payload}}}"#
+            r#"{{"specversion":"1.0","id":"{id}","source":"/bench","type":{ty},"subject":"{subject}",{extensions}"datacontenttype":"application/json","data":{payload}}}"#
         )
+    }
+
+    fn extensions(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let priority = self.priorities.then(|| ("priority", PRIORITY_MARK.to_string()));
+        let delay = self.delay_ms.map(|ms| ("delay", format!("{ms}ms")));
+        priority.into_iter().chain(delay)
     }
 
     /// What goes into headers, and must not be confused with a mark.
@@ -114,7 +131,7 @@ impl Template {
             }
         }
         // Valid JSON has no unescaped control characters inside, only white space between.
-        match self.payload.contains([ID_MARK, SUBJECT_MARK]) {
+        match self.payload.contains([ID_MARK, SUBJECT_MARK, PRIORITY_MARK]) {
             true => Err(Error::Text { what: "the payload" }),
             false => Ok(()),
         }
@@ -128,7 +145,9 @@ fn digits(bytes: &[u8]) -> Vec<Digits> {
         (1..bytes.len()).filter(first).collect::<Vec<_>>()
     };
     let pairs = starts(ID_MARK).into_iter().zip(starts(SUBJECT_MARK));
-    pairs.map(|(id, subject)| Digits { id, subject }).collect()
+    let priorities = starts(PRIORITY_MARK);
+    let digits = |(n, (id, subject))| Digits { id, subject, priority: priorities.get(n).copied() };
+    pairs.enumerate().map(digits).collect()
 }
 
 impl Request {
@@ -143,6 +162,9 @@ impl Request {
             write_digits(&mut self.bytes[at.id..at.id + ID_WIDTH], number);
             let subject = scatter(number) % self.subjects.max(1);
             write_digits(&mut self.bytes[at.subject..at.subject + self.subject_width], subject);
+            if let Some(at) = at.priority {
+                write_digits(&mut self.bytes[at..=at], number);
+            }
         }
     }
 }
@@ -175,6 +197,8 @@ mod tests {
             ty: "bench.event".into(),
             run: "run".into(),
             subjects: 100,
+            priorities: false,
+            delay_ms: None,
             payload: r#"{"amount":1}"#.into(),
             wait_s: Some(5),
         }
@@ -210,6 +234,28 @@ mod tests {
         let subjects: std::collections::BTreeSet<_> =
             batch.iter().map(|event| event["subject"].as_str().unwrap()).collect();
         assert!(subjects.len() > 25 && subjects.iter().all(|s| s.len() == 4), "{subjects:?}");
+    }
+
+    #[test]
+    fn priorities_take_turns_and_delays_are_the_same() {
+        for mode in [Mode::Binary, Mode::Batch(12)] {
+            let template = Template { priorities: true, delay_ms: Some(1500), ..template(mode) };
+            let mut request = template.request().unwrap();
+            request.number(7);
+            let text = String::from_utf8(request.bytes).unwrap();
+            match mode {
+                Mode::Binary => {
+                    assert!(text.contains("\r\nce-priority: 7\r\nce-delay: 1500ms\r\n"), "{text}");
+                }
+                _ => {
+                    let batch = body(&text);
+                    let priorities: Vec<_> =
+                        (0..12).map(|n| batch[n]["priority"].clone()).collect();
+                    assert_eq!((&priorities[0], &priorities[3]), (&"7".into(), &"0".into()));
+                    assert_eq!(batch[11]["delay"], "1500ms");
+                }
+            }
+        }
     }
 
     #[test]

@@ -257,6 +257,7 @@ fn definition(rng: &mut Rng) -> Definition {
             since: time(rng),
             probe: time(rng),
             failures: number(rng) as u32,
+            error: error(rng),
         }),
         deleted: rng.chance(50),
     }

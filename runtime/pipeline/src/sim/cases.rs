@@ -15,7 +15,7 @@ fn keyed() -> World {
     world
 }
 
-fn spec() -> FunctionSpec {
+pub(super) fn spec() -> FunctionSpec {
     FunctionSpec {
         name: "f0".parse().unwrap(),
         types: vec![0],
@@ -28,6 +28,7 @@ fn spec() -> FunctionSpec {
         keep: None,
         age: None,
         priority: 5,
+        breaker: None,
     }
 }
 
@@ -41,7 +42,7 @@ fn event(id: &str, subject: &str) -> Event {
 }
 
 /// A first commit that emits one event for the lane of `subject`.
-fn emit(subject: &str, delay_ms: Option<u64>) -> End {
+pub(super) fn emit(subject: &str, delay_ms: Option<u64>) -> End {
     let value = Some(bytes::Bytes::from_static(b"1"));
     let writes = vec![StateWrite { name: "count".into(), value, ttl_ms: None }];
     let emits = vec![NewEvent { parts: parts("t0", subject), delay_ms }];
@@ -50,13 +51,13 @@ fn emit(subject: &str, delay_ms: Option<u64>) -> End {
 
 impl World {
     /// Sends an event, and has it on disk.
-    fn sent(&mut self, id: &str, subject: &str) {
+    pub(super) fn sent(&mut self, id: &str, subject: &str) {
         self.send(vec![event(id, subject)]).unwrap();
         self.write().unwrap();
     }
 
     /// Runs the next delivery to its end.
-    fn ran(&mut self, end: End) {
+    pub(super) fn ran(&mut self, end: End) {
         assert!(self.work().unwrap());
         let run = *self.host.runs.keys().next().unwrap();
         self.end_with(run, end).unwrap();

@@ -54,22 +54,25 @@ impl Checker {
         Ok(())
     }
 
+    /// Whether an attempt has failed by its own fault; none where that was the host's.
+    pub(super) fn has_failed(&self, settle: &Settle) -> Option<bool> {
+        match &settle.outcome {
+            Outcome::Committed { .. } => Some(false),
+            Outcome::Dead { .. } => Some(true),
+            Outcome::Retry { row, .. } => {
+                let before = self.facts.deliveries[&settle.id].attempts;
+                (row.attempts != before).then_some(true)
+            }
+        }
+    }
+
     /// Counts an attempt, before its record is a fact.
     pub(super) fn count_canary(&mut self, settle: &Settle) {
         let Some((canary, _, bound)) = self.canary(&settle.id.function) else { return };
         if settle.revision != canary.1 || settle.started < canary.2 {
             return;
         }
-        let failed = match &settle.outcome {
-            Outcome::Committed { .. } => false,
-            Outcome::Dead { .. } => true,
-            Outcome::Retry { row, .. } => {
-                if row.attempts == self.facts.deliveries[&settle.id].attempts {
-                    return;
-                }
-                true
-            }
-        };
+        let Some(failed) = self.has_failed(settle) else { return };
         let (attempts, failures) = self.canaries.tallies.entry(canary.clone()).or_default();
         *attempts += 1;
         *failures += u64::from(failed);

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use triphammer_journal::{
-    Accept, Accepted, DropReason, Entrance, NewDelivery, Outcome, Record, RowChange, RowStatus,
-    Settle,
+    Accept, Accepted, Definition, DropReason, Entrance, NewDelivery, Outcome, Record, RowChange,
+    RowStatus, Settle,
 };
 use triphammer_model::{
-    DeliveryId, Effects, Event, ExtensionValue, Hops, Manifest, NewEvent, Seq, Timestamp,
+    DeliveryId, Effects, Event, ExtensionValue, FunctionName, Hops, Manifest, NewEvent, Seq,
+    Timestamp,
 };
 
 use super::HOPS_MAX;
@@ -43,17 +44,8 @@ impl Checker {
             Record::Drop { ids, .. } => {
                 ids.iter().try_for_each(|id| self.check_changed(seq, id, Fate::Open))
             }
-            Record::Define { name, definition, raised, .. } if !raised.is_empty() => {
-                self.check_canary_end(name, definition, raised)
-            }
-            Record::Define { name, definition, .. } => {
-                let asked = self.orders.values_mut().find(|order| match &order.what {
-                    Order::Define { name: n, definition: d } => n == name && d == definition,
-                    Order::Remove { name: n, .. } => n == name && definition.deleted,
-                    _ => false,
-                });
-                asked.ok_or("a definition that nobody asked for")?.last = seq.get();
-                Ok(())
+            Record::Define { name, definition, raised, .. } => {
+                self.check_define(seq, (name, definition), raised)
             }
             Record::WipeState { function, .. } => {
                 let asked = self.orders.values_mut().find(|order| {
@@ -66,6 +58,32 @@ impl Checker {
         }
     }
 
+    fn check_define(
+        &mut self,
+        seq: Seq,
+        (name, definition): (&FunctionName, &Definition),
+        raised: &[Accepted],
+    ) -> Verdict {
+        if self.breakers.is_due(name) {
+            return self.check_breaker_step(name, definition, raised);
+        }
+        // Each has one such record; a later one may ask for the same again.
+        let mut asked = self.orders.iter().filter(|(_, order)| order.last == 0);
+        let asked = asked.find(|(_, order)| match &order.what {
+            Order::Define { name: n, definition: d } => {
+                n == name && self.as_defined(n, d) == *definition
+            }
+            Order::Remove { name: n, .. } => n == name && definition.deleted,
+            _ => false,
+        });
+        let Some(order) = asked.map(|(order, _)| *order) else {
+            return self.check_canary_end(name, definition, raised);
+        };
+        self.check_closed_told(name, definition, raised)?;
+        self.orders.get_mut(&order).expect("it was found above").last = seq.get();
+        Ok(())
+    }
+
     /// Whether it is a dead letter that its function keeps no longer.
     pub(super) fn is_old(&self, id: &DeliveryId) -> bool {
         let keep = self.facts.manifest(&id.function).and_then(|m| m.dead_letter.keep);
@@ -75,6 +93,11 @@ impl Checker {
 
     fn check_accept(&mut self, accept: &Accept) -> Verdict {
         if accept.entrance == Entrance::Host {
+            if let [probing] = &accept.events[..]
+                && probing.event.ty() == "triphammer.breaker.probing"
+            {
+                return self.check_probing_told(probing);
+            }
             let owed = std::mem::take(&mut self.owed);
             ensure!(owed.len() == accept.events.len(), "{owed:?} died, and others are told of");
             let all = owed.iter().zip(&accept.events);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use triphammer_journal::{Entrance, Record};
 use triphammer_model::{DeliveryId, Event, RevisionId, Seq, Timestamp};
 
+use super::check_breaker::Breakers;
 use super::check_canary::Canaries;
 use super::facts::{Facts, Fate};
 use super::observed::{Answer, End, Observed, Order, Read};
@@ -40,6 +41,7 @@ pub(super) struct Checker {
     /// Dead letters that the host has not told of yet.
     pub(super) owed: Vec<DeliveryId>,
     pub(super) canaries: Canaries,
+    pub(super) breakers: Breakers,
     /// Answered as new; no event is new twice.
     fresh: BTreeSet<Seq>,
 }
@@ -50,6 +52,9 @@ pub(super) struct Run {
     pub(super) id: DeliveryId,
     pub(super) attempt: u32,
     pub(super) revision: RevisionId,
+    pub(super) leased: Timestamp,
+    /// The host has told that it probes.
+    pub(super) told: bool,
     pub(super) began: u32,
     pub(super) reads: Vec<Read>,
     pub(super) end: Option<End>,
@@ -163,11 +168,14 @@ impl Checker {
             ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
         }
         self.check_side(id, revision)?;
+        self.check_breaker(id)?;
         let id = id.clone();
         let run_of = Run {
             id,
             attempt,
             revision,
+            leased: self.now,
+            told: false,
             began: 0,
             reads: Vec::new(),
             end: None,
@@ -180,6 +188,9 @@ impl Checker {
 
     fn began(&mut self, run: u32, event: &Event, attempt: u32) -> Verdict {
         let durable = self.durable;
+        if self.runs.get(&run).is_some_and(|run| run.began == 0) {
+            self.check_probing(run)?;
+        }
         let run = self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))?;
         let id = run.id.clone();
         ensure!(self.facts.events.get(&id.seq) == Some(event), "{id} is given another event");
@@ -220,10 +231,13 @@ impl Checker {
         ensure!(seq.get() == self.facts.last + 1, "record {seq} follows {}", self.facts.last);
         ensure!(record.at() == self.now, "record {seq} is of another time");
         self.check_canary_over(record)?;
+        self.check_breaker_due(record)?;
         self.check_record(seq, record)?;
         if let Record::Settle(settle) = record {
             self.count_canary(settle);
+            self.count_breaker(settle);
         }
+        self.follow_breaker(record);
         self.facts.apply(seq, record);
         self.owe(seq, record);
         self.records.push((seq, record.clone()));
@@ -237,6 +251,7 @@ impl Checker {
         self.orders.clear();
         self.owed.clear();
         self.canaries.down();
+        self.breakers.down();
     }
 
     fn up(&mut self, last: u64, unclean: bool) -> Verdict {

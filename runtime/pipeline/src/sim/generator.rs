@@ -28,6 +28,8 @@ pub(super) struct FunctionSpec {
     /// Since its entry, in seconds: no attempt begins that would be older.
     pub(super) age: Option<u64>,
     pub(super) priority: u64,
+    /// Failures in a row, and milliseconds until a probe.
+    pub(super) breaker: Option<(u64, u64)>,
 }
 
 impl FunctionSpec {
@@ -49,6 +51,10 @@ impl FunctionSpec {
         }
         if let Some(keep) = self.keep {
             manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
+        }
+        if let Some((failures, probe_ms)) = self.breaker {
+            let probe = format!("{probe_ms}ms");
+            manifest["breaker"] = json!({ "failures": failures, "probe": probe });
         }
         if self.keyed {
             manifest["key"] = "subject".into();
@@ -127,9 +133,13 @@ const TYPES: u64 = 4;
 const SUBJECTS: u64 = 3;
 const NAMES: u64 = 3;
 
-/// The one after the last is the host's own, of dead letters.
+/// Those after the last are the host's own.
 fn type_name(ty: u64) -> String {
-    if ty < TYPES { format!("t{ty}") } else { "triphammer.delivery.dead".into() }
+    match ty {
+        TYPES => "triphammer.delivery.dead".into(),
+        ty if ty > TYPES => "triphammer.breaker.opened".into(),
+        ty => format!("t{ty}"),
+    }
 }
 
 #[derive(Debug)]
@@ -173,7 +183,7 @@ impl Generator {
 
     pub(super) fn function(&mut self, number: u64) -> FunctionSpec {
         let rng = &mut self.rng;
-        let mut types: Vec<u64> = (0..=TYPES).filter(|_| rng.chance(40)).collect();
+        let mut types: Vec<u64> = (0..=TYPES + 1).filter(|_| rng.chance(40)).collect();
         if types.is_empty() {
             types.push(rng.below(TYPES));
         }
@@ -189,6 +199,7 @@ impl Generator {
             keep: rng.chance(20).then(|| 1 + rng.below(4)),
             age: rng.chance(20).then(|| 1 + rng.below(3)),
             priority: rng.below(10),
+            breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
         }
     }
 

@@ -89,7 +89,7 @@ impl World {
         let active = revision(&name(), &self.definition.revisions[0]);
         let mut inner = self.host.core.lock();
         let definition = self.definition.clone();
-        let change = Change { loaded: Some(active), raised: Vec::new() };
+        let change = Change { loaded: Some(active), ..Change::default() };
         self.host.core.define_in(&mut inner, &name(), definition, change).unwrap();
         drop(inner);
         self.write();

@@ -4,7 +4,9 @@
 //!
 //! A history follows from its seed alone, byte for byte. Knows no wasm and no thread.
 
+mod breaker_cases;
 mod cases;
+mod check_breaker;
 mod check_canary;
 mod check_record;
 mod check_views;

@@ -141,12 +141,14 @@ impl World {
     }
 
     /// A pause, a resume, or a rollback.
-    fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
+    pub(super) fn redefine(&mut self, name: &FunctionName, step: Step) -> Stepped {
         let mut definition = self.definition(name);
         let pause = Pause { at: self.clock.now(), reason: "paused by an operator".into() };
         match step {
             Step::Pause if definition.paused.is_none() => definition.paused = Some(pause),
-            Step::Resume if definition.paused.is_some() => definition.paused = None,
+            Step::Resume if definition.paused.is_some() || definition.breaker.is_some() => {
+                (definition.paused, definition.breaker) = (None, None);
+            }
             Step::Rollback if definition.canary.is_some() => {
                 end_canary(&mut definition, self.clock.now(), "rolled back".into());
             }

@@ -2,12 +2,13 @@
 
 #![expect(clippy::ptr_arg, reason = "some cut the history or add to it, and all have one type")]
 
-use triphammer_journal::{Outcome, Record, RowStatus};
+use triphammer_journal::{Outcome, Record, RowChange, RowStatus};
 use triphammer_model::Seq;
 
 use super::checker::Checker;
 use super::observed::Observed;
 use super::world::run;
+use crate::info::Status;
 
 /// Changes a history; none where it holds nothing to change.
 type Tamper = fn(&mut Vec<Observed>) -> Option<()>;
@@ -184,6 +185,65 @@ fn an_early_timer_is_found() {
     check(tamper, &["runs early"]);
 }
 
+/// The first record that tells of this.
+fn told<'a>(history: &'a mut [Observed], ty: &str) -> Option<(usize, &'a mut Record)> {
+    history.iter_mut().enumerate().find_map(|(at, observed)| {
+        let Observed::Appended { record, .. } = observed else { return None };
+        let tells = record.events().1.iter().any(|accepted| accepted.event.ty() == ty);
+        tells.then_some((at, record))
+    })
+}
+
+/// A record of nothing takes the place of the first that tells of this.
+fn silence(history: &mut [Observed], ty: &str) -> Option<()> {
+    let (_, record) = told(history, ty)?;
+    let at = record.at();
+    *record = Record::Rows { at, why: RowChange::Redriven, rows: Vec::new() };
+    Some(())
+}
+
+#[test]
+fn a_step_of_a_breaker_that_is_not_taken_is_found() {
+    let because = ["nothing comes of it", "follows", "and nobody is told", "is half-open"];
+    check(|history| silence(history, "triphammer.breaker.opened"), &because);
+    check(|history| silence(history, "triphammer.breaker.closed"), &because);
+    check(|history| silence(history, "triphammer.breaker.probing"), &["and nobody is told"]);
+}
+
+#[test]
+fn a_breaker_that_opens_after_another_count_is_found() {
+    fn tamper(history: &mut Vec<Observed>) -> Option<()> {
+        let (_, record) = told(history, "triphammer.breaker.opened")?;
+        let Record::Define { definition, .. } = record else { return None };
+        definition.breaker.as_mut()?.failures += 1;
+        Some(())
+    }
+    check(tamper, &["makes of"]);
+}
+
+#[test]
+fn an_attempt_while_a_breaker_is_open_is_found() {
+    /// Takes a delivery that is ready, as soon as the breaker of its function is open.
+    fn tamper(history: &mut Vec<Observed>) -> Option<()> {
+        let (opened, record) = told(history, "triphammer.breaker.opened")?;
+        let Record::Define { name, definition, .. } = record else { return None };
+        let (name, revision) = (name.clone(), definition.active?);
+        let shown = history[opened..].iter().find_map(|o| match o {
+            Observed::Shown { exact: true, deliveries, .. } => Some(deliveries),
+            _ => None,
+        })?;
+        let ready = |(id, status, _): &&(_, Status, _)| {
+            let id: &triphammer_model::DeliveryId = id;
+            id.function == name && *status == Status::Ready
+        };
+        let (id, _, attempts) = shown.iter().find(ready)?.clone();
+        let attempt = attempts + 1;
+        history.insert(opened + 1, Observed::Leased { run: u32::MAX, id, attempt, revision });
+        Some(())
+    }
+    check(tamper, &["breaker is open", "runs early", "is unknown", "runs on r", "one more than"]);
+}
+
 #[test]
 fn a_lane_out_of_order_is_found() {
     fn tamper(history: &mut Vec<Observed>) -> Option<()> {
@@ -193,7 +253,7 @@ fn a_lane_out_of_order_is_found() {
                 let free =
                     |name| counts.get(name).is_some_and(|c: &crate::info::Counts| c.running == 0);
                 let blocked = deliveries.iter().find(|(id, status, attempts)| {
-                    *status == crate::info::Status::Blocked && *attempts == 0 && free(&id.function)
+                    *status == Status::Blocked && *attempts == 0 && free(&id.function)
                 });
                 blocked.map(|(id, ..)| (at, id.clone()))
             }

@@ -31,7 +31,9 @@ pub(crate) fn readyz(call: Call<'_>) -> Answer {
 pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     call.query.done()?;
     let pipeline = &call.server.pipeline;
-    let text = metrics::text(&pipeline.stats(), process::usage(), &pipeline.functions().await?);
+    let hooks: Vec<_> = call.server.hooks.infos().collect();
+    let functions = pipeline.functions().await?;
+    let text = metrics::text(&pipeline.stats(), process::usage(), &functions, &hooks);
     Ok(respond(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()))
 }
 

@@ -4,11 +4,13 @@
 //! in [`raw`]; what comes out of here is checked and typed.
 
 mod access;
+mod hooks;
 mod raw;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use triphammer_model::{InvalidText, Limits, parse_bytes, parse_duration};
@@ -16,7 +18,9 @@ use triphammer_pipeline::Options;
 
 use crate::codec;
 pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
+pub(crate) use hooks::Hooks;
 use raw::RawConfig;
+use triphammer_hooks::InvalidHook;
 
 /// Everything that can be set, checked.
 #[derive(Clone, Debug)]
@@ -29,6 +33,9 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Names of this host besides the obvious ones, lower-case and without a port.
     pub allowed_hosts: Vec<String>,
+    /// Where senders reach this host, without a slash at the end, if that is not what they write.
+    pub public_url: Option<String>,
+    pub(crate) hooks: Arc<Hooks>,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -75,6 +82,10 @@ pub enum ConfigError {
     Environment { name: String, rule: String },
     #[error("the setting `{name}` {rule}")]
     Field { name: &'static str, rule: String },
+    #[error("the hook `{name}` is wrong")]
+    HookSyntax { name: String, source: Box<toml::de::Error> },
+    #[error("the hook `{name}` is wrong")]
+    Hook { name: String, source: InvalidHook },
 }
 
 impl ConfigError {
@@ -85,6 +96,8 @@ impl ConfigError {
             Self::Syntax { .. } => "config.syntax",
             Self::Environment { .. } => "config.environment",
             Self::Field { .. } => "config.invalid",
+            Self::HookSyntax { .. } => "config.syntax",
+            Self::Hook { source, .. } => source.code(),
         }
     }
 }
@@ -113,17 +126,21 @@ impl Config {
             path: path.into(),
             source: Box::new(source),
         })?;
-        raw = raw.with_environment(environment)?;
+        raw = raw.with_environment(&environment)?;
         if let Some(listen) = &overrides.listen {
             raw.listen.clone_from(listen);
         }
         if let Some(data) = &overrides.data {
             raw.data.clone_from(data);
         }
-        Self::check(&raw, overrides)
+        Self::check(&raw, overrides, &environment)
     }
 
-    fn check(raw: &RawConfig, overrides: &Overrides) -> Result<Self, ConfigError> {
+    fn check(
+        raw: &RawConfig,
+        overrides: &Overrides,
+        environment: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let http = http(raw)?;
         Ok(Self {
             listen: listen(&raw.listen)?,
@@ -132,6 +149,8 @@ impl Config {
             audit: access::audit(raw)?,
             tls: access::tls(raw)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
+            public_url: public_url(&raw.public_url)?,
+            hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: pipeline(raw, &http)?,
             http,
@@ -203,6 +222,22 @@ fn host(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
+}
+
+/// A scheme and an authority; a path is what is in front of ours.
+fn public_url(text: &str) -> Result<Option<String>, ConfigError> {
+    let rule = || {
+        format!("must be a URL such as https://events.example.com, without a query, not `{text}`")
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let uri: hyper::Uri = text.parse().map_err(|_| field("public_url", rule()))?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    if !known || uri.authority().is_none() || uri.query().is_some() {
+        return Err(field("public_url", rule()));
+    }
+    Ok(Some(text.trim_end_matches('/').to_owned()))
 }
 
 fn workers(count: usize) -> Result<usize, ConfigError> {

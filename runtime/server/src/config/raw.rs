@@ -20,6 +20,8 @@ pub(super) struct RawConfig {
     /// Empty for none.
     pub(super) token_file: PathBuf,
     pub(super) allowed_hosts: Vec<String>,
+    /// Empty for none.
+    pub(super) public_url: String,
     /// 0 for one per core.
     pub(super) workers: usize,
     pub(super) attempts_max: usize,
@@ -34,6 +36,8 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    /// By their names; read by [`super::hooks`].
+    pub(super) hooks: Table,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -139,6 +143,7 @@ impl Default for RawConfig {
             token: String::new(),
             token_file: PathBuf::new(),
             allowed_hosts: Vec::new(),
+            public_url: String::new(),
             workers: 0,
             attempts_max: Options::default().attempts_max,
             shutdown_grace: "10s".into(),
@@ -152,6 +157,7 @@ impl Default for RawConfig {
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            hooks: Table::new(),
         }
     }
 }

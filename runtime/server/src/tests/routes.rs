@@ -111,12 +111,15 @@ async fn paths_and_methods_that_are_not_there() {
         "/api/v1/function",
         "/api/v2/events",
         "//",
-        "/hooks/x",
+        "/hooks",
+        "/hooks/",
+        "/hooks/x/y",
         "/openapi.json",
         "/api/v1/functions/a/b/c",
     ] {
         host.get(path).await.is_problem(404, "http.not_found");
     }
+    host.get("/hooks/x").await.is_problem(404, "hook.unknown");
     for (line, allow) in [
         ("GET /events", "post"),
         ("PUT /events", "post"),

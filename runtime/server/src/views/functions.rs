@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent, Timestamp};
 use triphammer_pipeline::{
-    CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo, ScheduleInfo,
-    StateEntry,
+    BreakerInfo, CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo,
+    ScheduleInfo, StateEntry,
 };
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
@@ -22,6 +22,9 @@ pub(crate) struct FunctionView {
     canary: Option<CanaryView>,
     #[serde(rename = "canaryEnded")]
     canary_ended: Option<CanaryEndedView>,
+    /// Absent where the manifest asks for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<BreakerView>,
     revisions: Vec<RevisionView>,
     counts: CountsView,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +79,16 @@ struct CanaryEndedView {
     reason: String,
 }
 
+/// The last three are null while it is closed.
+#[derive(Serialize)]
+struct BreakerView {
+    state: &'static str,
+    failures: u32,
+    since: Option<String>,
+    until: Option<String>,
+    error: Option<ErrorView>,
+}
+
 #[derive(Serialize)]
 struct RevisionView {
     revision: String,
@@ -108,6 +121,7 @@ impl From<FunctionInfo> for FunctionView {
             paused: info.paused.map(|(at, reason)| PausedView { at: at.to_rfc3339(), reason }),
             canary: info.canary.map(Into::into),
             canary_ended: info.canary_ended.map(Into::into),
+            breaker: info.breaker.map(Into::into),
             revisions: info.revisions.into_iter().map(Into::into).collect(),
             counts: info.counts.into(),
             schedules: info.schedules.into_iter().map(Into::into).collect(),
@@ -132,6 +146,18 @@ impl From<CanaryInfo> for CanaryView {
 impl From<CanaryEnded> for CanaryEndedView {
     fn from(ended: CanaryEnded) -> Self {
         Self { revision: revision(ended.revision), at: ended.at.to_rfc3339(), reason: ended.reason }
+    }
+}
+
+impl From<BreakerInfo> for BreakerView {
+    fn from(info: BreakerInfo) -> Self {
+        Self {
+            state: info.state.as_str(),
+            failures: info.failures,
+            since: info.since.map(Timestamp::to_rfc3339),
+            until: info.until.map(Timestamp::to_rfc3339),
+            error: info.error.map(Into::into),
+        }
     }
 }
 

@@ -10,9 +10,9 @@ use triphammer_model::{
     NewEvent, TimerChange, TimerEvent, Timestamp,
 };
 use triphammer_pipeline::{
-    AttemptStory, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun,
-    Entrance, EventSummary, FunctionInfo, RevisionInfo, ScheduleInfo, StateEntry, StateUsage,
-    Stats, Status, Story, WaitKind, WaitingFor,
+    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Counts, DeliveryInfo,
+    DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo, RevisionInfo,
+    ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
 };
 
 use super::*;
@@ -70,6 +70,7 @@ const SUMMARY: &str =
 #[test]
 fn a_function() {
     let info = FunctionInfo {
+        filter_errors: 0,
         name: name(),
         active: Some(revision_3()),
         previous: None,
@@ -86,6 +87,13 @@ fn a_function() {
             revision: RevisionId::new(2).unwrap(),
             at: AT,
             reason: "promoted".into(),
+        }),
+        breaker: Some(BreakerInfo {
+            state: BreakerState::Open,
+            failures: 5,
+            since: Some(AT),
+            until: Some(AT),
+            error: Some(error()),
         }),
         revisions: vec![RevisionInfo {
             id: revision_3(),
@@ -113,6 +121,8 @@ fn a_function() {
         "canary":{{"revision":"r4","weight":10,"since":"$AT","attempts":30,"failures":4,
         "failuresMax":50}},
         "canaryEnded":{{"revision":"r2","at":"$AT","reason":"promoted"}},
+        "breaker":{{"state":"open","failures":5,"since":"$AT","until":"$AT",
+        "error":{{"code":"invoke.trap","message":"no"}}}},
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
         "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT"}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,

@@ -60,6 +60,8 @@ fn load(address: String, mode: Mode, goal: Goal, pace: Pace) -> Result<Outcome, 
         ty: "t".into(),
         run: "r".into(),
         subjects: 10,
+        priorities: false,
+        delay_ms: None,
         payload: payload(200),
         wait_s: None,
     };
