@@ -42,6 +42,7 @@ fn github(secret: &str, body: &str, id: &str) -> Request {
         .body("application/json", body)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the host compares with the time that it is")]
 fn slack(body: &str) -> Request {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
     let text = format!("v0:{now}:{body}");
@@ -140,4 +141,30 @@ fn wrong_hooks_stop_the_start_and_say_which() {
         assert!(ended.log.contains(named), "{settings}: {}", ended.log);
         assert!(!ended.log.contains("in the open"), "{}", ended.log);
     }
+}
+
+#[test]
+fn senders_that_ask_first_are_answered() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("triphammer.toml");
+    let settings =
+        "[handshake]\norigins = [\"a.example.com\"]\nrate = 60\nretired_hooks = [\"old\"]";
+    std::fs::write(&file, settings).unwrap();
+    let host = Setup::new().config(file).start();
+    let ask = |path: &str, origin: &str| {
+        let request = Request::new("OPTIONS", path).header("WebHook-Request-Origin", origin);
+        host.send(request.header("webhook-request-rate", "120"))
+    };
+    for path in ["/events", "/events/order.paid", "/hooks/any"] {
+        let answer = ask(path, "A.example.com");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(answer.header("webhook-allowed-origin"), Some("A.example.com"));
+        assert_eq!(answer.header("webhook-allowed-rate"), Some("60"));
+        assert_eq!(answer.header("allow"), Some("POST, OPTIONS"));
+        ask(path, "b.example.com").problem(403, "http.webhook_origin");
+    }
+    let plain = host.send(Request::new("OPTIONS", "/events"));
+    assert_eq!((plain.status, plain.header("webhook-allowed-origin")), (200, None));
+    ask("/api/v1/events", "a.example.com").problem(405, "http.method");
+    host.send(Request::post("/hooks/old")).problem(410, "hook.gone");
 }

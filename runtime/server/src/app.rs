@@ -191,7 +191,12 @@ fn server(
     let http: HttpLimits = config.http.clone();
     Server {
         pipeline,
-        hooks: Hooks::new(Arc::clone(&config.hooks), config.public_url.clone()),
+        hooks: Hooks::new(
+            Arc::clone(&config.hooks),
+            config.retired_hooks.clone(),
+            config.public_url.clone(),
+        ),
+        handshake: config.handshake.clone(),
         guard: Guard::new(address, &config.allowed_hosts),
         gate,
         tls,

@@ -15,6 +15,8 @@ pub(crate) enum Endpoint {
     EventsOfType,
     /// A webhook, which proves itself who sends it.
     Hook,
+    /// Whether a sender may deliver here.
+    Handshake,
     Page,
     Healthz,
     Readyz,
@@ -74,7 +76,7 @@ impl Endpoint {
     /// None for what anybody may ask.
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {
-            Self::Healthz | Self::Readyz | Self::Hook => None,
+            Self::Healthz | Self::Readyz | Self::Hook | Self::Handshake => None,
             Self::Events | Self::EventsOfType => Some(Scope::Send),
             Self::Page
             | Self::Metrics
@@ -120,7 +122,9 @@ impl Endpoint {
             | Self::TestDeployed
             | Self::State => Reach::Function,
             Self::DeliveryList | Self::Redrive | Self::Drop | Self::Stream => Reach::Chosen,
-            Self::Healthz | Self::Readyz | Self::Hook | Self::FilterTest => Reach::Nothing,
+            Self::Healthz | Self::Readyz | Self::Hook | Self::Handshake | Self::FilterTest => {
+                Reach::Nothing
+            }
             Self::Page
             | Self::Metrics
             | Self::FunctionList
@@ -156,6 +160,7 @@ impl Endpoint {
             Self::Events
             | Self::EventsOfType
             | Self::Hook
+            | Self::Handshake
             | Self::Page
             | Self::Healthz
             | Self::Readyz
@@ -185,6 +190,7 @@ impl Target {
         if path == "/events" {
             return match *method {
                 Method::POST => Ok(Endpoint::Events.into()),
+                Method::OPTIONS => Ok(Endpoint::Handshake.into()),
                 _ => Err(Problem::method_not_allowed("POST")),
             };
         }
@@ -211,8 +217,9 @@ impl From<Endpoint> for Target {
 type Found = Result<Target, Option<&'static str>>;
 
 fn at_the_root(segments: &[&str], verb: Verb) -> Found {
-    use Verb::{Get, Post};
+    use Verb::{Get, Options, Post};
     let endpoint = match (segments, verb) {
+        (["events" | "hooks", name], Options) if !name.is_empty() => Endpoint::Handshake,
         (["events", ty], Post) if !ty.is_empty() => return with(Endpoint::EventsOfType, ty),
         (["events", ty], _) if !ty.is_empty() => return Err(Some("POST")),
         // Each hook says itself which methods it has.
@@ -288,6 +295,7 @@ enum Verb {
     Put,
     Post,
     Delete,
+    Options,
     Other,
 }
 
@@ -298,6 +306,7 @@ impl Verb {
             Method::PUT => Self::Put,
             Method::POST => Self::Post,
             Method::DELETE => Self::Delete,
+            Method::OPTIONS => Self::Options,
             _ => Self::Other,
         }
     }
@@ -325,6 +334,9 @@ mod tests {
         check("HEAD", "/api/v1/functions/x", Ok((Endpoint::Function, Some("x"))));
         check("GET", "/healthz", Ok((Endpoint::Healthz, None)));
         check("PATCH", "/hooks/x", Ok((Endpoint::Hook, Some("x"))));
+        for path in ["/events", "/events/a.b", "/hooks/x"] {
+            check("OPTIONS", path, Ok((Endpoint::Handshake, None)));
+        }
         check("post", "/events", Err("http.method"));
         check("GET", "/events/a.b", Err("http.method"));
         for path in [

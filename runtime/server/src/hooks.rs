@@ -13,6 +13,7 @@ use crate::config::Hooks as Configured;
 pub(crate) struct Hooks {
     configured: Arc<Configured>,
     counts: BTreeMap<String, Counts>,
+    retired: Vec<String>,
     /// In front of the path, where senders reach this host; else what they say in `Host`.
     pub(crate) public_url: Option<String>,
 }
@@ -45,13 +46,22 @@ pub(crate) struct HookInfo<'h> {
 }
 
 impl Hooks {
-    pub(crate) fn new(configured: Arc<Configured>, public_url: Option<String>) -> Self {
+    pub(crate) fn new(
+        configured: Arc<Configured>,
+        retired: Vec<String>,
+        public_url: Option<String>,
+    ) -> Self {
         let counts = configured.keys().map(|name| (name.clone(), Counts::default())).collect();
-        Self { configured, counts, public_url }
+        Self { configured, counts, retired, public_url }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Hook> {
         self.configured.get(name)
+    }
+
+    /// There was one, and its sender is to stop.
+    pub(crate) fn was(&self, name: &str) -> bool {
+        self.retired.iter().any(|retired| retired == name)
     }
 
     pub(crate) fn count(&self, name: &str, came: Came) {

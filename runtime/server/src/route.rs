@@ -12,13 +12,13 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    audit, deliveries, dry_run, events, filters, functions, hooks, host, ingress, post, replays,
-    stream,
+    audit, deliveries, dry_run, events, filters, functions, handshake, hooks, host, ingress, post,
+    replays, stream,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
 use crate::codec::Bounds;
-use crate::config::HttpLimits;
+use crate::config::{Handshake, HttpLimits};
 use crate::endpoint::{Endpoint, Target};
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
@@ -36,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) guard: Guard,
     pub(crate) gate: Gate,
     pub(crate) hooks: Hooks,
+    pub(crate) handshake: Handshake,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,
@@ -78,6 +79,7 @@ pub(crate) async fn answer(
             let name = argument.unwrap_or_default();
             Box::pin(hooks::answer(server, caller, request, &name)).await
         }
+        Endpoint::Handshake => handshake::answer(&server.handshake, request.headers()),
         other => Box::pin(elsewhere(server, caller, other, argument, request)).await,
     }
 }
@@ -94,7 +96,7 @@ async fn elsewhere(
     let call = Call { server, caller, parts, body, query };
     let argument = argument.as_deref().unwrap_or_default();
     match endpoint {
-        Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook => {
+        Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook | Endpoint::Handshake => {
             Err(Problem::internal("events come in elsewhere"))
         }
         Endpoint::Page => host::page(call),

@@ -24,6 +24,10 @@ pub(crate) async fn answer(
     name: &str,
 ) -> Answer {
     let Some(hook) = server.hooks.find(name) else {
+        if server.hooks.was(name) {
+            let detail = "this hook is no longer there: stop sending to it";
+            return Err(Problem::new(StatusCode::GONE, "hook.gone", detail));
+        }
         return Err(Problem::not_found("hook.unknown", "there is no such hook"));
     };
     let answered = take(server, caller, hook, request).await;

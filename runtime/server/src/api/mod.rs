@@ -7,6 +7,7 @@ pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod filters;
 pub(crate) mod functions;
+pub(crate) mod handshake;
 pub(crate) mod hooks;
 pub(crate) mod host;
 pub(crate) mod ingress;

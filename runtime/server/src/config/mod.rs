@@ -36,6 +36,9 @@ pub struct Config {
     /// Where senders reach this host, without a slash at the end, if that is not what they write.
     pub public_url: Option<String>,
     pub(crate) hooks: Arc<Hooks>,
+    /// Names of hooks that there were.
+    pub(crate) retired_hooks: Vec<String>,
+    pub(crate) handshake: Handshake,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -56,6 +59,21 @@ pub struct HttpLimits {
     pub write_timeout: Duration,
     /// Of all request bodies that are being read or worked on.
     pub body_memory_bytes: u64,
+}
+
+/// Who may deliver, where senders ask before they do.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshake {
+    /// Lower-case DNS names, or `*` for all.
+    pub(crate) origins: Vec<String>,
+    /// Requests a minute; any number when none.
+    pub(crate) rate: Option<u32>,
+}
+
+impl Handshake {
+    pub(crate) fn has(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin))
+    }
 }
 
 /// What the command line sets over the file and the environment.
@@ -151,6 +169,8 @@ impl Config {
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
             public_url: public_url(&raw.public_url)?,
             hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
+            retired_hooks: retired_hooks(raw)?,
+            handshake: handshake(raw)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: pipeline(raw, &http)?,
             http,
@@ -222,6 +242,27 @@ fn host(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
+}
+
+fn handshake(raw: &RawConfig) -> Result<Handshake, ConfigError> {
+    let origin = |text: &String| match text.as_str() {
+        "*" => Ok(text.clone()),
+        name => host(name).map_err(|_| {
+            field("handshake.origins", format!("has DNS names, or `*`, not `{name}`"))
+        }),
+    };
+    let origins = raw.handshake.origins.iter().map(origin).collect::<Result<_, _>>()?;
+    Ok(Handshake { origins, rate: (raw.handshake.rate > 0).then_some(raw.handshake.rate) })
+}
+
+fn retired_hooks(raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
+    let retired = &raw.handshake.retired_hooks;
+    match retired.iter().find(|name| raw.hooks.contains_key(*name)) {
+        Some(name) => {
+            Err(field("handshake.retired_hooks", format!("has `{name}`, which is a hook")))
+        }
+        None => Ok(retired.clone()),
+    }
 }
 
 /// A scheme and an authority; a path is what is in front of ours.

@@ -31,6 +31,7 @@ pub(super) struct RawConfig {
     pub(super) tls: RawTls,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
+    pub(super) handshake: RawHandshake,
     pub(super) dedup: RawDedup,
     pub(super) retention: RawRetention,
     pub(super) memory: RawMemory,
@@ -85,6 +86,15 @@ pub(super) struct RawEvents {
     pub(super) bytes_max: String,
     pub(super) batch_bytes_max: String,
     pub(super) batch_events_max: usize,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHandshake {
+    pub(super) origins: Vec<String>,
+    /// 0 for any.
+    pub(super) rate: u32,
+    pub(super) retired_hooks: Vec<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -152,6 +162,7 @@ impl Default for RawConfig {
             tls: RawTls::default(),
             http: RawHttp::default(),
             events: RawEvents::default(),
+            handshake: RawHandshake::default(),
             dedup: RawDedup::default(),
             retention: RawRetention::default(),
             memory: RawMemory::default(),

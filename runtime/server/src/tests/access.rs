@@ -118,6 +118,10 @@ async fn no_route_answers_without_a_token() {
             assert!(challenge.starts_with("bearer realm="), "{challenge}");
         }
     }
+    for path in ["/events", "/events/t", "/hooks/x"] {
+        // Whether they may deliver is what senders ask before they have a token.
+        assert_eq!(host.ask(&format!("OPTIONS {path}"), &[], "").await.status, 200, "{path}");
+    }
     for path in ["/healthz", "/readyz"] {
         assert_eq!(host.get(path).await.status, 200, "{path}");
         // What is wrong with a token that nobody asks for is no matter.
