@@ -14,53 +14,75 @@ use crate::query::Query;
 /// is for senders that can do no other.
 const PARAMETER: &str = "access_token";
 
+/// Why a request has no token that could be looked for.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// It has one too many, or its query is wrong.
+    Refused(Problem),
+    /// What it has is no token.
+    Malformed,
+}
+
+impl From<Problem> for Unusable {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
 /// The token of a request, as bytes; none when it has none. `query` is given where a token may
 /// stand in it.
-pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {
+pub(crate) fn token(headers: &HeaderMap, query: Option<&str>) -> Result<Option<Vec<u8>>, Unusable> {
     let in_header = in_header(headers)?;
     let in_query = match query {
         Some(query) => Query::parse(Some(query))?.text(PARAMETER),
         None => None,
     };
     match (in_header, in_query) {
-        (Some(_), Some(_)) => Err(wrong("in `Authorization` and in the query: once is enough")),
+        (Some(_), Some(_)) => Err(twice("in `Authorization` and in the query")),
         (Some(token), None) => Ok(Some(token)),
         (None, query) => Ok(query.map(String::into_bytes)),
     }
 }
 
 /// A token comes as `Bearer`, or as the password of `Basic`, which is what a browser can ask for.
-fn in_header(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Problem> {
+fn in_header(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Unusable> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(wrong("in two `Authorization` headers"));
+        return Err(twice("in two `Authorization` headers"));
     }
-    let shape = || wrong("in a shape that is none: `Authorization: Bearer TOKEN`");
-    let text = value.to_str().map_err(|_| shape())?;
-    let (scheme, credentials) = text.split_once(' ').ok_or_else(shape)?;
+    let text = value.to_str().map_err(|_| Unusable::Malformed)?;
+    let (scheme, credentials) = text.split_once(' ').ok_or(Unusable::Malformed)?;
     let credentials = credentials.trim_matches(' ');
     if credentials.is_empty() || !credentials.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(shape());
+        return Err(Unusable::Malformed);
     }
     if scheme.eq_ignore_ascii_case("bearer") {
         return Ok(Some(credentials.as_bytes().to_vec()));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(shape());
+        return Err(Unusable::Malformed);
     }
-    let pair = STANDARD.decode(credentials).map_err(|_| shape())?;
-    let password = pair.splitn(2, |&b| b == b':').nth(1).ok_or_else(shape)?;
+    let pair = STANDARD.decode(credentials).map_err(|_| Unusable::Malformed)?;
+    let password = pair.splitn(2, |&b| b == b':').nth(1).ok_or(Unusable::Malformed)?;
     Ok(Some(password.to_vec()))
 }
 
-fn wrong(what: &str) -> Problem {
-    Problem::bad_request("access.credentials", format!("the request has its token {what}"))
+fn twice(place: &str) -> Unusable {
+    let detail = format!("the request has a token {place}: once is enough");
+    Unusable::Refused(Problem::bad_request("access.credentials", detail))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn code(unusable: &Unusable) -> &str {
+        match unusable {
+            Unusable::Refused(problem) => problem.code(),
+            Unusable::Malformed => "malformed",
+        }
+    }
 
     #[track_caller]
     fn check(headers: &[&str], query: Option<&str>, expect: Result<Option<&str>, &str>) {
@@ -70,7 +92,7 @@ mod tests {
         }
         let found = token(&map, query);
         let expect = expect.map(|token| token.map(|token| token.as_bytes().to_vec()));
-        assert_eq!(found.as_ref().map_err(Problem::code), expect.as_ref().map_err(|code| *code));
+        assert_eq!(found.as_ref().map_err(code), expect.as_ref().map_err(|code| *code));
     }
 
     #[test]
@@ -92,7 +114,7 @@ mod tests {
         check(&["Bearer abc", "Bearer abc"], None, refused);
         check(&["Bearer abc", "x"], None, refused);
         check(&["Bearer abc"], Some("access_token=abc"), refused);
-        check(&["Bearer abc, Bearer def"], None, refused);
+        check(&["Bearer abc, Bearer def"], None, Err("malformed"));
         check(&[], Some("access_token=abc&access_token=abc"), Err("http.query"));
         check(&[], Some("access_token=abc&access%5ftoken=def"), Err("http.query"));
     }
@@ -102,11 +124,11 @@ mod tests {
         for wrong in
             ["", "Bearer", "Bearer ", "abc", "Bearerabc", "Digest abc", "Basic !", "Basic YWJj"]
         {
-            check(&[wrong], None, Err("access.credentials"));
+            check(&[wrong], None, Err("malformed"));
         }
         let mut map = HeaderMap::new();
         let value = hyper::header::HeaderValue::from_bytes(b"Bearer \xff").unwrap();
         map.insert(AUTHORIZATION, value);
-        assert_eq!(token(&map, None).unwrap_err().code(), "access.credentials");
+        assert_eq!(code(&token(&map, None).unwrap_err()), "malformed");
     }
 }

@@ -14,7 +14,7 @@ use triphammer_pipeline::Clock;
 
 use crate::body::ResponseBody;
 use crate::caller::{Caller, Peer};
-use crate::credentials;
+use crate::credentials::{self, Unusable};
 use crate::problem::Problem;
 
 /// Cheap to clone.
@@ -75,7 +75,10 @@ impl Gate {
     ) -> Result<Caller, Problem> {
         let mut caller = Caller { peer: Arc::clone(peer), token: None };
         if self.tokens.is_required() {
-            let token = credentials::token(headers, query)?;
+            let token = credentials::token(headers, query).map_err(|unusable| match unusable {
+                Unusable::Refused(problem) => problem,
+                Unusable::Malformed => unauthorized(Some(Refusal::Unknown)),
+            })?;
             let token = token.ok_or_else(|| unauthorized(None))?;
             let found = self.tokens.find(&token, self.clock.now());
             caller.token = Some(found.map_err(|refusal| unauthorized(Some(refusal)))?);

@@ -17,6 +17,7 @@ mod exposure;
 mod gate;
 mod guard;
 mod hooks;
+mod http2;
 mod json;
 mod listen;
 mod metrics;

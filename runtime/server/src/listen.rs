@@ -22,6 +22,7 @@ use crate::admit::answer;
 use crate::caller::Peer;
 use crate::client_name;
 use crate::config::HttpLimits;
+use crate::http2;
 use crate::paced::Paced;
 use crate::route::Server;
 use crate::tasks::Shutdown;
@@ -105,8 +106,17 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let mut peer = Peer { address, certificate: None };
     let Some(tls) = &server.tls else {
+        let begins = tokio::select! {
+            begins = timeout(server.http.header_timeout, http2::begins(&stream)) => begins,
+            () = shutdown.requested() => return,
+        };
+        // One that says nothing, or is gone, is owed no answer.
+        let Ok(Ok(is_http2)) = begins else { return };
         let stream = Paced::new(stream, server.http.write_timeout);
-        return requests(stream, peer, &server, shutdown).await;
+        return match is_http2 {
+            true => Box::pin(http2::serve(stream, peer, &server, shutdown)).await,
+            false => requests(stream, peer, &server, shutdown).await,
+        };
     };
     let handshake = timeout(server.http.header_timeout, secured(stream, tls, &server));
     let secured = tokio::select! {
@@ -118,7 +128,10 @@ async fn connection(
             let certificates = stream.get_ref().1.peer_certificates();
             peer.certificate =
                 certificates.and_then(<[_]>::first).map(|first| client_name::of(first));
-            requests(stream, peer, &server, shutdown).await;
+            match stream.get_ref().1.alpn_protocol() {
+                Some(http2::NAME) => http2::serve(stream, peer, &server, shutdown).await,
+                _ => requests(stream, peer, &server, shutdown).await,
+            }
         }
         Ok(Err(error)) => debug!(%error, %address, "a handshake failed"),
         Err(_) => debug!(%address, "a handshake took too long"),

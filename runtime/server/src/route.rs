@@ -42,6 +42,8 @@ pub(crate) struct Server {
     pub(crate) http: HttpLimits,
     /// One permit for each live feed.
     pub(crate) streams: Arc<Semaphore>,
+    /// One permit for each request over HTTP/2, on all connections.
+    pub(crate) multiplexed: Semaphore,
     pub(crate) shutdown: Shutdown,
     /// None for plain HTTP.
     pub(crate) tls: Option<Arc<Tls>>,

@@ -19,6 +19,7 @@ use tracing::{error, info};
 use triphammer_access::Watch;
 
 use crate::config::TlsConfig;
+use crate::http2;
 
 /// The certificates of a host, as they are now.
 #[derive(Debug)]
@@ -41,8 +42,8 @@ pub enum TlsError {
 
 /// A larger file is no chain of certificates.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// What is spoken inside. HTTP/2 is not.
-const PROTOCOL: &[u8] = b"http/1.1";
+/// What is spoken inside, the best first.
+const PROTOCOLS: [&[u8]; 2] = [http2::NAME, b"http/1.1"];
 
 impl TlsError {
     /// Stable, for whoever starts this host.
@@ -123,7 +124,7 @@ fn read(files: &TlsConfig) -> Result<ServerConfig, TlsError> {
         Some(path) => builder.with_client_cert_verifier(verifier(path, &provider)?),
     };
     let mut config = builder.with_single_cert(chain, key).map_err(unfit(&files.cert))?;
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
     Ok(config)
 }
 

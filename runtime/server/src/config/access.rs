@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::raw::RawConfig;
-use super::{ConfigError, bytes, field};
+use super::{ConfigError, Overrides, bytes, field};
 
 /// Where tokens are, and whether they are asked for.
 #[derive(Clone, Debug)]
@@ -15,6 +15,14 @@ pub struct AccessConfig {
     /// Whether other machines may reach this host without tokens or TLS: said both in the settings
     /// and on the command line.
     pub insecure: Insecure,
+}
+
+impl AccessConfig {
+    /// Of a host with these settings, for whoever keeps its tokens: none of the host's secrets is
+    /// read, and what else is wrong with its settings is no matter.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        Ok(access(&super::raw(file, overrides)?, overrides.insecure_listen))
+    }
 }
 
 /// How often an open host was asked for.

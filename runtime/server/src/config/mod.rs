@@ -123,34 +123,17 @@ impl ConfigError {
 impl Config {
     /// The defaults, then the file, then `TRIPHAMMER_*`, then the command line.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Read { path: path.into(), source })?,
-        };
-        let path = file.unwrap_or_else(|| Path::new("the configuration"));
-        #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-        let environment = |name: &str| std::env::var(name).ok();
-        Self::from_parts(path, &text, environment, overrides)
+        Self::check(&raw(file, overrides)?, overrides, &environment)
     }
 
+    #[cfg(test)]
     pub(crate) fn from_parts(
         path: &Path,
         text: &str,
         environment: impl Fn(&str) -> Option<String>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let mut raw: RawConfig = toml::from_str(text).map_err(|source| ConfigError::Syntax {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
-        raw = raw.with_environment(&environment)?;
-        if let Some(listen) = &overrides.listen {
-            raw.listen.clone_from(listen);
-        }
-        if let Some(data) = &overrides.data {
-            raw.data.clone_from(data);
-        }
+        let raw = RawConfig::from_parts(path, text, &environment, overrides)?;
         Self::check(&raw, overrides, &environment)
     }
 
@@ -176,6 +159,22 @@ impl Config {
             http,
         })
     }
+}
+
+/// All settings as they are written, from everywhere.
+fn raw(file: Option<&Path>, overrides: &Overrides) -> Result<RawConfig, ConfigError> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?,
+    };
+    let path = file.unwrap_or_else(|| Path::new("the configuration"));
+    RawConfig::from_parts(path, &text, environment, overrides)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 impl Token {

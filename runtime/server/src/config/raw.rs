@@ -1,14 +1,14 @@
 //! Settings as they are written: the shape of the file, its defaults, and the environment laid
 //! over it. Checks spelling only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
-use super::ConfigError;
+use super::{ConfigError, Overrides};
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -258,9 +258,28 @@ impl Default for RawLimits {
 }
 
 impl RawConfig {
+    /// A file's text, then the environment, then the command line.
+    pub(super) fn from_parts(
+        path: &Path,
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        let syntax = |source| ConfigError::Syntax { path: path.into(), source: Box::new(source) };
+        let raw: Self = toml::from_str(text).map_err(syntax)?;
+        let mut raw = raw.with_environment(environment)?;
+        if let Some(listen) = &overrides.listen {
+            raw.listen.clone_from(listen);
+        }
+        if let Some(data) = &overrides.data {
+            raw.data.clone_from(data);
+        }
+        Ok(raw)
+    }
+
     /// Lays the environment over the settings: `dedup.window` is `TRIPHAMMER_DEDUP_WINDOW`.
     /// Variables that name no setting are left alone, for others may use the prefix as well.
-    pub(super) fn with_environment(
+    fn with_environment(
         self,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {

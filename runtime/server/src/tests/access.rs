@@ -266,6 +266,7 @@ async fn a_token_may_stand_in_the_query_where_events_come_in_and_nowhere_else() 
     ask(&format!("{line}&access%5Ftoken=x"), &[json]).await.is_problem(400, "http.query");
     ask("POST /events?access_token=", &[json]).await.is_problem(401, "http.unauthorized");
     ask("POST /events", &[json, &bearer, &bearer]).await.is_problem(400, "access.credentials");
+    ask("POST /events", &[json, "authorization: x"]).await.is_problem(401, "http.unauthorized");
     ask("POST /events", &[json, &bearer, "Authorization: x"])
         .await
         .is_problem(400, "access.credentials");

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod hostile;
+mod http2;
 mod routes;
 mod shutdown;
 
@@ -37,7 +38,8 @@ impl Host {
         let config = Config::from_parts(Path::new("test"), settings, |_| None, &overrides).unwrap();
         let app = App::build(config).await.unwrap();
         let address = app.address().to_string();
-        assert_eq!(app.url(), format!("http://{address}"));
+        let scheme = if settings.contains("[tls]") { "https" } else { "http" };
+        assert_eq!(app.url(), format!("{scheme}://{address}"));
         let stop = Arc::new(Notify::new());
         let signal = Arc::clone(&stop);
         let run = async move { app.run(async move { signal.notified().await }).await };
