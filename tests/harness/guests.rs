@@ -6,12 +6,13 @@ use std::sync::OnceLock;
 
 const TARGET: &str = "wasm32-wasip2";
 /// Everything under `functions/` and `tests/guests/`.
-pub(crate) const PACKAGES: [&str; 14] = [
+pub(crate) const PACKAGES: [&str; 15] = [
     "alarm",
     "bench",
     "connect",
     "counter",
     "devices",
+    "fetch",
     "misbehave",
     "orders",
     "panic-in-describe",

@@ -203,13 +203,14 @@ fn every_change_is_written_down_with_who_made_it() {
     let ci = host.create("ci", &["--scope", "deploy"]);
     let boss = host.create("boss", &["--scope", "operate,read"]);
     host.with(&ci, upload("counter", component("counter"))).expect(201);
-    host.with(&ci, upload("other", b"no component".to_vec())).problem(422, "module.invalid");
+    host.with(&ci, upload("other", b"no component".to_vec())).problem(422, "module.malformed");
     host.trip(&boss, &["pause", "counter"]).expect(0);
     host.with(&ci, Request::new("DELETE", "/api/v1/functions/counter"))
         .problem(403, "access.scope");
     host.get(&ci, "/api/v1/audit").problem(403, "access.scope");
     let host = Guarded(host.0.terminate().setup.start());
     let log = host.audit(&boss);
+    // Who may not try leaves no line: nobody can fill the log who can change nothing.
     let changes: Vec<_> = log
         .iter()
         .rev()
@@ -222,7 +223,6 @@ fn every_change_is_written_down_with_who_made_it() {
         ("ci", "deploy", "counter", 201),
         ("ci", "deploy", "other", 422),
         ("boss", "pause", "counter", 200),
-        ("ci", "remove", "counter", 403),
     ];
     let expect = expect.map(|(name, action, target, status)| {
         (json!(name), json!(action), json!(target), json!(status))

@@ -83,7 +83,10 @@ fn read_settings(block: &Block) {
     let text = text.replace("/etc/triphammer", scratch.path().to_str().unwrap());
     fs::write(&file, text).unwrap();
     let setup = Setup::new().config(file).env("GITHUB_WEBHOOK_SECRET", "a secret");
-    let setup = setup.env("STRIPE_SECRET_NEW", "a secret").env("ACME_SECRET", "00ff00ff");
+    let setup = setup
+        .env("STRIPE_SECRET_NEW", "a secret")
+        .env("ACME_SECRET", "00ff00ff")
+        .env("PAYMENT_KEY", "a secret");
     let started = setup.try_start();
     assert!(started.is_ok(), "{}: {started:?}", block.place());
 }

@@ -29,6 +29,7 @@ mod hot_swap;
 mod hygiene;
 mod ledger;
 mod misbehaving;
+mod outbound;
 mod packaging;
 mod post;
 mod replay;

@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("access", &["triphammer-model"]),
     ("filter", &["triphammer-model"]),
     ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
-    ("sandbox", &["triphammer-model"]),
+    ("outbound", &["triphammer-model"]),
+    ("sandbox", &["triphammer-model", "triphammer-outbound"]),
     (
         "pipeline",
-        &["triphammer-model", "triphammer-filter", "triphammer-journal", "triphammer-sandbox"],
+        &[
+            "triphammer-model",
+            "triphammer-filter",
+            "triphammer-journal",
+            "triphammer-outbound",
+            "triphammer-sandbox",
+        ],
     ),
     (
         "server",
@@ -26,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "triphammer-model",
             "triphammer-filter",
             "triphammer-hooks",
+            "triphammer-outbound",
             "triphammer-pipeline",
             "triphammer-sandbox",
         ],
@@ -38,7 +46,7 @@ const ONLY: [(&str, &[&str]); 4] = [
     ("wasmtime", &["sandbox"]),
     ("redb", &["journal"]),
     ("crc32c", &["journal"]),
-    ("hyper", &["server", "cli"]),
+    ("hyper", &["outbound", "server", "cli"]),
 ];
 
 /// The names of a crate's dependencies, those of its tests left out.
@@ -198,17 +206,18 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 25] = [
+const FAMILIES: [&str; 26] = [
     "access", "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function",
-    "hook", "host", "http", "invoke", "journal", "limit", "manifest", "module", "query", "replay",
-    "route", "sandbox", "sign", "state", "timer", "tls",
+    "hook", "host", "http", "invoke", "journal", "limit", "manifest", "module", "outbound",
+    "query", "replay", "route", "sandbox", "sign", "state", "timer", "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
     // The names of settings look the same.
     let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
-    let is_setting = in_settings && !literal.starts_with("config.");
+    let in_providers = path.ends_with("hooks/src/provider.rs") && literal.starts_with("event.");
+    let is_setting = in_settings && !literal.starts_with("config.") || in_providers;
     !is_setting && literal.chars().all(plain) && !literal.ends_with('.')
 }
 

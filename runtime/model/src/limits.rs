@@ -36,6 +36,11 @@ pub struct Limits {
     pub log_bytes_kept: usize,
     /// `limit.logs`: log lines, kept or not.
     pub log_lines_max: usize,
+    /// `outbound.requests`: requests that a manifest may ask for.
+    pub http_requests_max: u32,
+    /// `outbound.bytes`: bodies of requests and responses together that a manifest may ask for, in
+    /// bytes.
+    pub http_bytes_max: u64,
     /// `limit.hops`: emits between an event and the one that came in.
     pub hops_max: u16,
 }
@@ -58,6 +63,8 @@ impl Default for Limits {
             log_lines_kept: 200,
             log_bytes_kept: 64 << 10,
             log_lines_max: 100_000,
+            http_requests_max: 100,
+            http_bytes_max: 64 << 20,
             hops_max: 32,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! A member that is not known is refused: nothing is accepted and ignored. Knows nothing of modules or revisions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,9 +10,11 @@ use serde_json::{Value, json};
 use crate::ids::FunctionName;
 use crate::limits::Limits;
 use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
+use crate::manifest_http::HttpRules;
 use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
+use crate::sink::Sink;
 use crate::text::{bytes_text, duration_text};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +41,10 @@ pub struct Manifest {
     pub batch: Option<Batch>,
     pub breaker: Option<Breaker>,
     pub schedules: Vec<Schedule>,
+    /// Where its events go, for want of a module: of a subscription.
+    pub sink: Option<Arc<Sink>>,
+    /// The requests that an attempt may make; none when none.
+    pub http: Option<Arc<HttpRules>>,
 }
 
 /// Where an event's ordering key is found.
@@ -72,7 +79,7 @@ pub struct InvalidManifest {
 }
 
 /// Known and enforced.
-const MEMBERS: [&str; 17] = [
+const MEMBERS: [&str; 19] = [
     "name",
     "on",
     "filter",
@@ -90,6 +97,8 @@ const MEMBERS: [&str; 17] = [
     "batch",
     "breaker",
     "schedule",
+    "sink",
+    "http",
 ];
 const CONCURRENCY_MAX: u32 = 1024;
 const ATTEMPTS_MAX: u32 = 1000;
@@ -144,6 +153,8 @@ impl Manifest {
             batch: members.object("batch", Batch::read)?,
             breaker: members.object("breaker", Breaker::read)?,
             schedules: members.objects("schedule", SCHEDULES_MAX, Schedule::read)?,
+            sink: members.object("sink", Sink::read)?.map(Arc::new),
+            http: members.object("http", |http| HttpRules::read(http, limits).map(Arc::new))?,
         };
         manifest.check_together()?;
         Ok(manifest)
@@ -162,6 +173,9 @@ impl Manifest {
                 "deadLetter.lane",
                 "`halt` needs a `key`: without one there is no lane",
             ));
+        }
+        if self.sink.is_some() && self.batch.is_some() {
+            return Err(invalid("batch", "is not for a `sink`, which takes one event at a time"));
         }
         let named = |name: &str| self.schedules.iter().filter(|other| other.name == name).count();
         if self.schedules.iter().any(|schedule| named(&schedule.name) > 1) {
@@ -200,7 +214,9 @@ impl Manifest {
         set("batch", self.batch.map(Batch::to_json));
         set("breaker", self.breaker.map(Breaker::to_json));
         let schedules = self.schedules.iter().map(Schedule::to_json).collect::<Vec<_>>();
+        set("sink", self.sink.as_ref().map(|sink| sink.to_json()));
         set("schedule", (!schedules.is_empty()).then(|| schedules.into()));
+        set("http", self.http.as_deref().map(HttpRules::to_json));
         value
     }
 
@@ -351,6 +367,17 @@ mod tests {
         refused(r#"{"on": "a", "debounce": {"max": "1s"}}"#, "debounce.period");
         refused(r#"{"on": "a", "debounce": {"period": "0ms"}}"#, "debounce.period");
         refused(r#"{"on": "a", "debounce": {"period": "2s", "max": "1s"}}"#, "debounce.max");
+        refused(r#"{"on": "a", "http": ["a.example"]}"#, "http");
+        refused(r#"{"on": "a", "http": {}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": []}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": "*"}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": ["a", 1]}}"#, "http.allow");
+        refused(r#"{"on": "a", "http": {"allow": "a", "requests": 0}}"#, "http.requests");
+        refused(r#"{"on": "a", "http": {"allow": "a", "requests": 101}}"#, "http.requests");
+        refused(r#"{"on": "a", "http": {"allow": "a", "bytes": "0B"}}"#, "http.bytes");
+        refused(r#"{"on": "a", "http": {"allow": "a", "bytes": "65MiB"}}"#, "http.bytes");
+        refused(r#"{"on": "a", "http": {"allow": "a", "timeout": "0s"}}"#, "http.timeout");
+        refused(r#"{"on": "a", "http": {"allow": "a", "deny": "b"}}"#, "http.deny");
         refused(r#"{"on": "a", "throttle": 5}"#, "throttle");
         refused(r#"{"on": "a", "throttle": {"limit": 0, "period": "1s"}}"#, "throttle.limit");
         refused(r#"{"on": "a", "throttle": {"period": "1s"}}"#, "throttle.limit");

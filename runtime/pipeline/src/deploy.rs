@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use triphammer_journal::{Accepted, Blobs, Body, Definition, Record, RevisionDef};
-use triphammer_model::{FunctionName, Limits, Manifest, RevisionId, Timestamp};
+use triphammer_model::{Digest, FunctionName, Limits, Manifest, RevisionId, Timestamp};
 use triphammer_sandbox::{Module, Prepared, Sandbox};
 
 use crate::breaker::close_for;
@@ -19,6 +19,7 @@ use crate::error::{AcceptError, ChangeError, DeployError};
 use crate::feed::FeedItem;
 use crate::fitting::read_fitting;
 use crate::info::{Deploy, Deployed};
+use crate::outgoing;
 use crate::registry::{Function, Revision, find_revision, routes};
 use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
 
@@ -47,13 +48,17 @@ pub(crate) struct Change {
     pub(crate) keeps_revisions: bool,
 }
 
-/// A module that has passed every check.
-struct Checked {
-    name: FunctionName,
-    prepared: Prepared,
-    manifest: Manifest,
-    config: BTreeMap<String, String>,
-    len: u64,
+/// A module, or a sink, that has passed every check.
+pub(crate) struct Checked {
+    pub(crate) name: FunctionName,
+    pub(crate) digest: Digest,
+    /// None of a subscription.
+    pub(crate) module: Option<Module>,
+    /// Of the module.
+    pub(crate) imports: Vec<String>,
+    pub(crate) manifest: Manifest,
+    pub(crate) config: BTreeMap<String, String>,
+    pub(crate) len: u64,
 }
 
 impl Deployer {
@@ -70,12 +75,15 @@ impl Deployer {
         let name = name.or_else(|| manifest.name.clone()).ok_or(DeployError::NoName)?;
         let _alone = self.changes.lock().await;
         let before = self.definition(&name).unwrap_or_default();
+        self.core.check_kind(&name, &before, false)?;
         let config = match deploy.config {
             Some(config) => check_config(config)?,
             None => active_config(&before),
         };
         let len = deploy.wasm.len() as u64;
-        let checked = Checked { name, prepared, manifest, config, len };
+        let Prepared { digest, module, imports, .. } = prepared;
+        let module = Some(module);
+        let checked = Checked { name, digest, module, imports, manifest, config, len };
         self.store(deploy.wasm).await?;
         self.change(checked, before, deploy.activate.then_some(deploy.share)).await
     }
@@ -93,17 +101,17 @@ impl Deployer {
         }
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         checked: Checked,
         before: Definition,
         share: Option<Share>,
     ) -> Result<Deployed, DeployError> {
         let mut definition = before.clone();
-        let Checked { name, prepared, manifest, config, len } = checked;
+        let Checked { name, digest, module, imports, manifest, config, len } = checked;
         let text = manifest.to_json().to_string();
         let same = |def: &&RevisionDef| {
-            def.digest == prepared.digest && def.config == config && def.manifest == text
+            def.digest == digest && def.config == config && def.manifest == text
         };
         let known = definition.revisions.iter().find(same).map(|def| def.id);
         let at = self.core.clock.now();
@@ -112,7 +120,7 @@ impl Deployer {
             None => {
                 let def = |id| RevisionDef {
                     id,
-                    digest: prepared.digest,
+                    digest,
                     component_len: len,
                     manifest: text.clone(),
                     config: config.clone(),
@@ -129,6 +137,9 @@ impl Deployer {
         let active = definition.active == Some(id);
         let canary = definition.canary.is_some_and(|canary| canary.revision == id);
         let mut warnings = manifest.warnings();
+        let makes_requests = module.as_ref().is_some_and(Module::makes_requests);
+        let of = outgoing::Of { function: &name, manifest: &manifest, config: &config };
+        warnings.extend(outgoing::warnings(&of, makes_requests, self.sandbox.client()));
         if canary {
             warnings.extend(canary_warning(&definition, &manifest, &self.core.limits));
         }
@@ -138,7 +149,7 @@ impl Deployer {
             id,
             manifest: manifest.clone(),
             config: Arc::new(config),
-            module: Some(prepared.module),
+            module,
         });
         if definition != before || active && self.is_broken(&name) {
             self.core.define(&name, &before, definition, Some(revision)).await?;
@@ -146,13 +157,13 @@ impl Deployer {
         Ok(Deployed {
             name,
             revision: id,
-            digest: prepared.digest,
+            digest,
             active,
             canary,
             created: known.is_none(),
             manifest,
             warnings,
-            imports: prepared.imports,
+            imports,
         })
     }
 
@@ -215,6 +226,10 @@ impl Deployer {
     ) -> Result<Arc<Revision>, String> {
         let manifest = Manifest::from_json(&def.manifest, &self.core.limits)
             .map_err(|error| error.to_string())?;
+        if manifest.sink.is_some() {
+            let (function, config) = (name.clone(), Arc::new(def.config.clone()));
+            return Ok(Arc::new(Revision { function, id: def.id, manifest, config, module: None }));
+        }
         let (blobs, digest) = (self.blobs.clone(), def.digest);
         let wasm = move || match blobs.get(&digest) {
             Ok(Some(wasm)) => Ok(wasm),
@@ -240,7 +255,7 @@ impl Deployer {
         self.definition(name).ok_or_else(|| ChangeError::NoFunction(name.clone()))
     }
 
-    fn definition(&self, name: &FunctionName) -> Option<Definition> {
+    pub(crate) fn definition(&self, name: &FunctionName) -> Option<Definition> {
         self.core.lock().functions.get(name).map(|function| function.definition.clone())
     }
 }

@@ -6,16 +6,17 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
-use triphammer_model::{Delivery, Event, Seq, Timestamp};
+use triphammer_model::{Delivery, Effects, Event, LogLine, Seq, Sink, Timestamp};
 use triphammer_sandbox::{BatchCall, BatchItem, Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
 use crate::core::{Core, Lease};
 use crate::entry::{Entry, Payload};
+use crate::push::{Push, PushResult, Pushed, push};
 use crate::reads::Reader;
 use crate::registry::Revision;
 use crate::settle::AttemptError;
@@ -32,9 +33,30 @@ const CLOCK_LOOK: Duration = Duration::from_secs(60);
 /// Leases that a worker runs before it lets the runtime look at what else there is to do.
 const SLICE: u32 = 32;
 
-/// What runs an attempt's handler: the sandbox, or a script in a simulation.
+/// What runs an attempt's handler: the sandbox, a sink, or a script in a simulation.
 pub(crate) trait Executor: Send + Sync + 'static {
-    fn invoke(&self, invocation: Invocation) -> impl Future<Output = Invoked> + Send;
+    fn invoke(&self, invocation: Invocation) -> impl Future<Output = Ran> + Send;
+}
+
+/// What came of a run.
+pub(crate) struct Ran {
+    pub(crate) result: Result<Effects, AttemptError>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) logs_left_out: u32,
+    pub(crate) elapsed: Duration,
+}
+
+impl From<Invoked> for Ran {
+    fn from(invoked: Invoked) -> Self {
+        let Invoked { result, logs, logs_left_out, elapsed, .. } = invoked;
+        Self { result: result.map_err(AttemptError::from), logs, logs_left_out, elapsed }
+    }
+}
+
+/// The sandbox for modules, and what reaches sinks for subscriptions.
+pub(crate) struct Hands {
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) push: Option<Arc<dyn Push>>,
 }
 
 /// One run of a handler.
@@ -48,8 +70,31 @@ pub(crate) struct Invocation {
     pub(crate) state: Arc<dyn StateReader>,
 }
 
-impl Executor for Sandbox {
-    async fn invoke(&self, invocation: Invocation) -> Invoked {
+impl Executor for Hands {
+    async fn invoke(&self, invocation: Invocation) -> Ran {
+        match &invocation.revision.manifest.sink {
+            Some(sink) => {
+                let sink = Arc::clone(sink);
+                // Boxed, so that an attempt in the sandbox is not as large as this.
+                Box::pin(self.push(sink, invocation)).await
+            }
+            None => self.run(invocation).await.into(),
+        }
+    }
+}
+
+impl Hands {
+    async fn push(&self, sink: Arc<Sink>, invocation: Invocation) -> Ran {
+        let Invocation { revision, event, delivery, idempotency_key, .. } = invocation;
+        let timeout = revision.manifest.timeout;
+        let began = Instant::now();
+        let pushed = Pushed { sink, event, delivery, idempotency_key, timeout };
+        let PushResult { result, logs } = push(self.push.as_ref(), pushed).await;
+        let result = result.map_err(AttemptError::from);
+        Ran { result, logs, logs_left_out: 0, elapsed: began.elapsed() }
+    }
+
+    async fn run(&self, invocation: Invocation) -> Invoked {
         let Invocation { revision, event, delivery, idempotency_key, along, state } = invocation;
         let Some(module) = revision.module.clone() else {
             unreachable!("a revision that a sandbox runs was loaded by it")
@@ -57,6 +102,7 @@ impl Executor for Sandbox {
         let config = Arc::clone(&revision.config);
         let timeout = revision.manifest.timeout;
         let memory_bytes = revision.manifest.memory_bytes;
+        let http = revision.manifest.http.clone();
         if along.is_empty() {
             let call = Call {
                 module,
@@ -67,12 +113,38 @@ impl Executor for Sandbox {
                 state,
                 timeout,
                 memory_bytes,
+                http,
+                dry_run: false,
             };
-            return Self::invoke(self, call).await;
+            return self.sandbox.invoke(call).await;
         }
         let first = BatchItem { event, delivery, idempotency_key };
         let items = std::iter::once(first).chain(along).collect();
-        self.invoke_batch(BatchCall { module, items, config, state, timeout, memory_bytes }).await
+        let call = BatchCall { module, items, config, state, timeout, memory_bytes, http };
+        self.sandbox.invoke_batch(call).await
+    }
+}
+
+/// How many attempts may be under way. They have their places to the end.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub(crate) attempts: Arc<Semaphore>,
+    /// What waits for a sink has one of these instead, so that slow sinks take no place from functions.
+    pub(crate) pushes: Arc<Semaphore>,
+}
+
+/// Attempts at sinks that may wait at the same time without a place among the others.
+pub(crate) const PUSHES_MAX: u32 = 1024;
+
+impl Places {
+    pub(crate) fn new(attempts_max: usize) -> Self {
+        let attempts = Arc::new(Semaphore::new(attempts_max));
+        Self { attempts, pushes: Arc::new(Semaphore::new(PUSHES_MAX as usize)) }
+    }
+
+    /// The place that a delivery to a sink has while it waits. Without one it keeps what it has.
+    fn change(&self, permit: OwnedSemaphorePermit) -> OwnedSemaphorePermit {
+        Arc::clone(&self.pushes).try_acquire_owned().unwrap_or(permit)
     }
 }
 
@@ -81,15 +153,19 @@ impl Executor for Sandbox {
 /// Most attempts end the first time they are polled, so they run right here. One that does not (a
 /// guest that runs longer than a tick, a wait for the disk) goes on as a task of its own, and the
 /// runtime divides the time between it and this one.
-pub(crate) async fn work(core: Arc<Core>, sandbox: Arc<Sandbox>, permits: Arc<Semaphore>) {
+pub(crate) async fn work(core: Arc<Core>, hands: Arc<Hands>, places: Places) {
     let mut leases: u32 = 0;
     loop {
         // Closed only by dropping it, which no one does while this task runs.
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok(mut permit) = Arc::clone(&places.attempts).acquire_owned().await else { return };
         let Some(lease) = next_lease(&core).await else { return };
-        let mut attempt = Box::pin(run(Arc::clone(&core), Arc::clone(&sandbox), lease));
+        let pushes = lease.revision.manifest.sink.is_some();
+        let mut attempt = Box::pin(run(Arc::clone(&core), Arc::clone(&hands), lease));
         let polled = poll_fn(|cx| Poll::Ready(attempt.as_mut().poll(cx))).await;
         if polled.is_pending() {
+            if pushes {
+                permit = places.change(permit);
+            }
             tokio::spawn(async move {
                 attempt.await;
                 drop(permit);
@@ -183,7 +259,7 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
         attempt.logs_left_out = invoked.logs_left_out;
-        match core.settle(lease, attempt, invoked.result.map_err(AttemptError::from)) {
+        match core.settle(lease, attempt, invoked.result) {
             Settled::Yes => return,
             Settled::Conflict(again) => lease = again,
         }
@@ -197,7 +273,7 @@ async fn invoke(
     (event, along): (Event, Vec<Event>),
     now: Timestamp,
     reader: &Arc<Reader>,
-) -> Invoked {
+) -> Ran {
     let item = |entry: &Entry, event: Event| {
         let delivery = delivery(lease, entry, now);
         let idempotency_key = delivery.idempotency_key(&core.host_id);

@@ -35,7 +35,10 @@ impl Deployer {
             revision: Some(active.id),
             manifest: active.manifest.clone(),
             config: Arc::clone(&active.config),
-            module: active.module.clone().ok_or_else(|| ChangeError::NotActive(name.clone()))?,
+            module: active
+                .module
+                .clone()
+                .ok_or_else(|| ChangeError::IsSubscription(name.clone()))?,
         };
         Ok(self.dry_run(dry, event).await)
     }
@@ -88,6 +91,8 @@ impl Deployer {
             state: Arc::new(Reader::new(&core.state, space, now, false)) as _,
             timeout: dry.manifest.timeout,
             memory_bytes: dry.manifest.memory_bytes,
+            http: dry.manifest.http.clone(),
+            dry_run: true,
         };
         let invoked = self.sandbox.invoke(call).await;
         let result = invoked.result.map_err(|error| ErrorInfo {

@@ -79,6 +79,10 @@ pub enum ChangeError {
     NoPrevious(FunctionName),
     #[error("function `{0}` has no active revision")]
     NotActive(FunctionName),
+    #[error("`{0}` is a function: remove it first, or give the subscription another name")]
+    IsFunction(FunctionName),
+    #[error("`{0}` is a subscription, which has a sink and no module")]
+    IsSubscription(FunctionName),
     #[error("{waiting} deliveries of `{function}` wait; let them finish, or discard them")]
     Waiting { function: FunctionName, waiting: u64 },
     #[error("the ordering key of `{function}` can't change while {waiting} deliveries wait")]
@@ -117,6 +121,8 @@ impl ChangeError {
             Self::NoRevision { .. } => "function.no_revision",
             Self::NoPrevious(_) => "function.no_previous",
             Self::NotActive(_) => "function.not_active",
+            Self::IsFunction(_) => "subscription.function",
+            Self::IsSubscription(_) => "function.subscription",
             Self::Waiting { .. } => "function.deliveries_wait",
             Self::KeyChange { .. } => "function.key_change",
             Self::CanaryAlone(_) => "canary.no_active",

@@ -13,6 +13,11 @@ pub(crate) fn read_fitting(
     limits: &Limits,
 ) -> Result<Manifest, DeployError> {
     let manifest = Manifest::from_json(text, limits)?;
+    if manifest.sink.is_some() {
+        let (member, rule) =
+            ("sink".to_owned(), "is for subscriptions, which have no module".into());
+        return Err(InvalidManifest { code: "manifest.invalid", member, rule }.into());
+    }
     if let Some(filter) = &manifest.filter {
         Filter::from_json(filter)?;
     }

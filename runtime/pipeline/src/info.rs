@@ -9,6 +9,7 @@ use triphammer_model::{
     DeliveryId, Digest, Effects, ErrorInfo, Event, FunctionName, LogLine, Manifest, OrderingKey,
     Reply, RevisionId, Seq, StateWrite, Timestamp, TypePattern,
 };
+use triphammer_outbound::RequestCounts;
 
 use crate::breaker::BreakerInfo;
 use crate::canary::Share;
@@ -500,4 +501,6 @@ pub struct Stats {
     pub payload_bytes: u64,
     pub dedup_window: Duration,
     pub dedup_entries: u64,
+    /// The requests that functions made.
+    pub requests: RequestCounts,
 }

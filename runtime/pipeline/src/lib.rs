@@ -40,8 +40,10 @@ mod listing;
 mod notice;
 mod open;
 mod options;
+mod outgoing;
 mod pause;
 mod pipeline;
+mod push;
 mod queue;
 mod reads;
 mod record_cache;
@@ -62,6 +64,7 @@ mod shed;
 #[cfg(test)]
 mod sim;
 mod slab;
+mod subscriptions;
 mod timers;
 mod wait;
 mod waiters;
@@ -81,6 +84,8 @@ pub use info::{
 };
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
+pub use push::{Push, PushError, Pushed};
 pub use replays::{NewReplay, ReplayInfo};
 pub use triphammer_journal::{Entrance, Replay, ReplayFilter, ReplayState, StateUsage};
+pub use triphammer_sandbox::Fault;
 pub use wait::Wait;

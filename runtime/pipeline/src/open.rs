@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use triphammer_journal::{CheckpointThread, Disk, FsDisk, LogThreads};
 use triphammer_model::Seq;
@@ -14,7 +13,7 @@ use crate::boot::{Booted, Sizes, boot};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::deploy::Deployer;
-use crate::dispatch;
+use crate::dispatch::{self, Hands, PUSHES_MAX, Places};
 use crate::error::OpenError;
 use crate::options::Options;
 use crate::replay_run;
@@ -26,7 +25,7 @@ pub(crate) struct Engine {
     runtime: Runtime,
     tasks: JoinSet<()>,
     /// One for each attempt that may run; all are free when none does.
-    attempts: (Arc<Semaphore>, u32),
+    places: (Places, u32),
     checkpoints: CheckpointThread,
     threads: LogThreads,
     failures: tokio::sync::mpsc::Receiver<String>,
@@ -42,12 +41,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let threads = LogThreads::start(writer, preparer).map_err(OpenError::Threads)?;
     let sandbox = Sandbox::new(sandbox_options(options))?;
     let workers = options.workers.max(1);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("trip-worker")
-        .enable_time()
-        .build()
-        .map_err(OpenError::Threads)?;
+    let runtime = runtime(workers, options).map_err(OpenError::Threads)?;
     let (failed, failures) = tokio::sync::mpsc::channel(FAILURES_MAX);
     let time = core.clock.clone();
     let checkpoints = checkpointer.spawn(
@@ -67,18 +61,31 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     runtime.block_on(load_active(&deployer));
     runtime.block_on(load_canaries(&deployer));
     let attempts_max = options.attempts_max.clamp(1, sandbox.slots() as usize);
-    let permits = Arc::new(Semaphore::new(attempts_max));
-    let tasks = start(&runtime, &core, &sandbox, (&permits, workers));
-    let attempts = (permits, attempts_max as u32);
+    let places = Places::new(attempts_max);
+    let hands = Arc::new(Hands { sandbox, push: options.push.clone() });
+    let tasks = start(&runtime, &core, &hands, (&places, workers));
+    let places = (places, attempts_max as u32);
     let core_of_engine = Arc::clone(&core);
     let engine =
-        Engine { core: core_of_engine, runtime, tasks, attempts, checkpoints, threads, failures };
+        Engine { core: core_of_engine, runtime, tasks, places, checkpoints, threads, failures };
     Ok((core, deployer, engine))
+}
+
+/// Where functions run.
+fn runtime(workers: usize, options: &Options) -> std::io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(workers).thread_name("trip-worker").enable_time();
+    // Where no request can go out nothing waits for a socket, and idle threads need not look.
+    if !options.http_out.allow.is_empty() {
+        builder.enable_io();
+    }
+    builder.build()
 }
 
 fn sandbox_options(options: &Options) -> SandboxOptions {
     let mut sandbox = SandboxOptions::new(options.data.join("artefacts"));
     sandbox.limits = options.limits.clone();
+    sandbox.http_out = options.http_out.clone();
     sandbox
 }
 
@@ -101,13 +108,13 @@ async fn load_canaries(deployer: &Deployer) {
 fn start(
     runtime: &Runtime,
     core: &Arc<Core>,
-    sandbox: &Arc<Sandbox>,
-    (permits, workers): (&Arc<Semaphore>, usize),
+    hands: &Arc<Hands>,
+    (places, workers): (&Places, usize),
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let handle = runtime.handle();
     for _ in 0..workers {
-        let work = dispatch::work(Arc::clone(core), Arc::clone(sandbox), Arc::clone(permits));
+        let work = dispatch::work(Arc::clone(core), Arc::clone(hands), places.clone());
         tasks.spawn_on(work, handle);
     }
     tasks.spawn_on(dispatch::timers(Arc::clone(core)), handle);
@@ -121,12 +128,13 @@ impl Engine {
     /// In the reverse order: no new leases, running attempts, the last checkpoint, the log.
     pub(crate) fn shutdown(mut self, grace: Duration) {
         self.core.stop();
-        let (tasks, (attempts, all)) = (&mut self.tasks, &self.attempts);
+        let (tasks, (places, all)) = (&mut self.tasks, &self.places);
         let drained = self.runtime.block_on(async {
             let drain = async {
                 while tasks.join_next().await.is_some() {}
-                // It is never closed, and its permits come back with the attempts.
-                let _ = attempts.acquire_many(*all).await;
+                // They are never closed, and the permits come back with the attempts.
+                let _ = places.attempts.acquire_many(*all).await;
+                let _ = places.pushes.acquire_many(PUSHES_MAX).await;
             };
             tokio::time::timeout(grace, drain).await
         });

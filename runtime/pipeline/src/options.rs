@@ -1,9 +1,13 @@
 //! What can be set of a pipeline, with the defaults. Knows no file of settings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use triphammer_model::Limits;
+use triphammer_outbound as outbound;
+
+use crate::push::Push;
 
 /// How the pipeline is set up.
 #[derive(Clone, Debug)]
@@ -31,6 +35,10 @@ pub struct Options {
     pub state_cache_bytes: usize,
     /// How much of the log a restart may have to read, in bytes.
     pub checkpoint_bytes: u64,
+    /// What delivers to sinks. Without it, what is for them waits.
+    pub push: Option<Arc<dyn Push>>,
+    /// The requests that functions may make.
+    pub http_out: outbound::Options,
 }
 
 impl Default for Options {
@@ -48,6 +56,8 @@ impl Default for Options {
             payload_bytes_max: 8 << 20,
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
+            push: None,
+            http_out: outbound::Options::default(),
         }
     }
 }

@@ -108,6 +108,15 @@ impl Pipeline {
         self.deployer.deploy(name, deploy).await
     }
 
+    /// Makes a manifest with a sink, as JSON, a subscription of this name, or another revision of it.
+    pub async fn set_subscription(
+        &self,
+        name: FunctionName,
+        manifest: &str,
+    ) -> Result<Deployed, DeployError> {
+        self.deployer.subscribe(name, manifest).await
+    }
+
     /// By name.
     pub async fn functions(&self) -> Result<Vec<FunctionInfo>, QueryError> {
         let functions = self.core.function_infos();
@@ -326,6 +335,7 @@ impl Pipeline {
             payload_bytes: inner.queue.payload_bytes(),
             dedup_window: inner.dedup.window_in_force(core.clock.now()),
             dedup_entries: inner.dedup.entries(),
+            requests: self.deployer.sandbox.client().counts(),
         };
         drop(inner);
         stats

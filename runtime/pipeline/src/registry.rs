@@ -25,7 +25,7 @@ pub(crate) struct Revision {
     pub(crate) id: RevisionId,
     pub(crate) manifest: Manifest,
     pub(crate) config: Arc<BTreeMap<String, String>>,
-    /// None where a script stands in for it: in simulations.
+    /// None of a subscription, and where a script stands in for it: in simulations.
     pub(crate) module: Option<Module>,
 }
 

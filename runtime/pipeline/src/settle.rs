@@ -5,11 +5,15 @@ use std::time::Duration;
 use triphammer_model::{Effects, ErrorInfo, InvalidEvent, RetryPolicy};
 use triphammer_sandbox::{Fault, InvokeError};
 
+use crate::push::PushError;
+
 /// Why an attempt failed: in the sandbox, or by a rule of the ring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttemptError {
     #[error(transparent)]
     Invoke(#[from] InvokeError),
+    #[error(transparent)]
+    Push(#[from] PushError),
     #[error("an event emitted here would be more than {max} hops from the one that came in")]
     Hops { max: u16 },
     #[error("all state of a function together may take at most {max} bytes")]
@@ -25,6 +29,7 @@ impl AttemptError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Invoke(error) => error.code(),
+            Self::Push(error) => error.code,
             Self::Hops { .. } => "limit.hops",
             Self::State { .. } => "limit.function_state",
             Self::Emit(_) => "event.malformed",
@@ -35,6 +40,7 @@ impl AttemptError {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Invoke(error) => error.fault(),
+            Self::Push(error) => error.fault,
             // There may be room again: what has expired or is deleted makes some.
             Self::State { .. } => Fault::Guest,
             Self::Hops { .. } | Self::Emit(_) | Self::Crashed { .. } => Fault::Final,
@@ -45,6 +51,7 @@ impl AttemptError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Invoke(InvokeError::Retry { after, .. }) => *after,
+            Self::Push(error) => error.after,
             _ => None,
         }
     }

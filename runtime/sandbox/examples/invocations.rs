@@ -61,6 +61,8 @@ fn call(module: &Module, event: &Event, state: &Arc<dyn StateReader>) -> Option<
         state: Arc::clone(state),
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
+        http: None,
+        dry_run: false,
     })
 }
 

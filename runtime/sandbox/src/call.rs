@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triphammer_model::{Delivery, Effects, Event, ExtensionValue, LogLine};
+use triphammer_model::{Delivery, Effects, Event, ExtensionValue, HttpRules, LogLine};
 
 use crate::bindings;
 use crate::bindings::imports::types::ExtensionValueParam;
@@ -25,6 +25,10 @@ pub struct Call {
     pub timeout: Duration,
     /// Of the manifest; more than the host's own limit counts as that.
     pub memory_bytes: u64,
+    /// Of the manifest: the requests that it may make.
+    pub http: Option<Arc<HttpRules>>,
+    /// Whether what it does is thrown away, so that it makes no requests.
+    pub dry_run: bool,
 }
 
 /// One attempt at several deliveries together. All of them are in one space of state, and have one
@@ -40,6 +44,8 @@ pub struct BatchCall {
     pub timeout: Duration,
     /// Of the manifest; more than the host's own limit counts as that.
     pub memory_bytes: u64,
+    /// Of the manifest: the requests that it may make.
+    pub http: Option<Arc<HttpRules>>,
 }
 
 /// One of a batch.

@@ -10,6 +10,7 @@ use crate::bindings::batch::BatchFunctionPre;
 use crate::engine::{MEMORIES_MAX, TABLES_MAX};
 use crate::error::ModuleError;
 use crate::host::Guest;
+use crate::http;
 use crate::module::Entry;
 use crate::wasi;
 
@@ -95,13 +96,15 @@ fn interface_problem(import: &str) -> Option<String> {
             (false, _) => Some(format!("it imports `{import}`, which this host does not know")),
         };
     }
-    if wasi::INTERFACES.contains(&name) {
+    if wasi::INTERFACES.contains(&name) || http::INTERFACES.contains(&name) {
         let same = version.starts_with("0.2.");
         return (!same).then(|| format!("it imports `{import}`; this host has version 0.2"));
     }
     let reason = match name.split_once('/').map_or(name, |(package, _)| package) {
-        "wasi:sockets" => "not allowed: functions have no network",
-        "wasi:http" => "not allowed: functions have no network; emit an event instead",
+        "wasi:sockets" => {
+            "not allowed: functions have no sockets; they make requests by `wasi:http`"
+        }
+        "wasi:http" => "not allowed: functions make requests and take none",
         _ => "which this host does not offer",
     };
     Some(format!("it imports `{import}`, {reason}"))

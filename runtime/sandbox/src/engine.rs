@@ -6,6 +6,7 @@ use wasmtime::{Config, Enabled, Engine, PoolingAllocationConfig, Strategy};
 use crate::bindings::Function;
 use crate::error::SetupError;
 use crate::host::Guest;
+use crate::http;
 use crate::wasi;
 
 /// Memories that an instance in one slot may have; one with more takes several slots.
@@ -86,7 +87,8 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
 /// Everything that a guest may import, once for all guests.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>, SetupError> {
     let mut linker = Linker::new(engine);
-    let linked = wasi::add_to_linker(&mut linker).and_then(|()| {
+    let linked = wasi::add_to_linker(&mut linker);
+    let linked = linked.and_then(|()| http::add_to_linker(&mut linker)).and_then(|()| {
         Function::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |guest| guest)
     });
     linked.map_err(|error| SetupError::Engine(format!("{error:#}")))?;

@@ -218,6 +218,8 @@ pub enum SetupError {
     Engine(String),
     #[error("could not prepare the directory for compiled modules, {path}")]
     Artefacts { path: String, source: std::io::Error },
+    #[error("could not set up the client for functions' requests")]
+    Requests(#[from] triphammer_outbound::SetupError),
     #[error("could not start the thread `{name}`")]
     Thread { name: &'static str, source: std::io::Error },
 }
@@ -227,6 +229,7 @@ impl SetupError {
         match self {
             Self::Engine(_) => "sandbox.engine",
             Self::Artefacts { .. } => "sandbox.artefacts",
+            Self::Requests(error) => error.code(),
             Self::Thread { .. } => "sandbox.thread",
         }
     }

@@ -9,11 +9,12 @@ use wasmtime::Result;
 
 use crate::bindings::imports::{config, log, outbox, state, timers, types};
 use crate::error::HostError;
+use crate::http::Requests;
 use crate::logs::Logs;
 use crate::memory::MemoryMeter;
 use crate::outbox::{DELAY_MS_MAX, Outbox};
 use crate::state::{State, StateReader, Write};
-use crate::wasi::Wasi;
+use crate::wasi::{Wasi, shown};
 
 /// The data of one store: one guest, one attempt.
 pub(crate) struct Guest {
@@ -23,6 +24,8 @@ pub(crate) struct Guest {
     state: State,
     outbox: Outbox,
     config: Arc<BTreeMap<String, String>>,
+    /// Until WASI is first called.
+    requests: Option<Requests>,
     wasi: Option<Box<Wasi>>,
 }
 
@@ -32,11 +35,13 @@ pub(crate) struct Given {
     pub(crate) state: Arc<dyn StateReader>,
     pub(crate) config: Arc<BTreeMap<String, String>>,
     pub(crate) memory_bytes: u64,
+    /// None for a guest that makes none.
+    pub(crate) requests: Option<Requests>,
 }
 
 impl Guest {
     pub(crate) fn new(given: Given) -> Self {
-        let Given { limits, state, config, memory_bytes } = given;
+        let Given { limits, state, config, memory_bytes, requests } = given;
         Self {
             logs: Logs::new(Arc::clone(&limits)),
             memory: MemoryMeter::new(memory_bytes),
@@ -44,12 +49,14 @@ impl Guest {
             state: State::new(state),
             outbox: Outbox::default(),
             config,
+            requests,
             wasi: None,
         }
     }
 
     pub(crate) fn wasi(&mut self) -> &mut Wasi {
-        let make = || Box::new(Wasi::new(&self.logs, &self.config));
+        let requests = &mut self.requests;
+        let make = || Box::new(Wasi::new(&self.logs, &self.config, requests.take()));
         self.wasi.get_or_insert_with(make)
     }
 
@@ -171,7 +178,7 @@ impl timers::Host for Guest {
 
 impl config::Host for Guest {
     fn get(&mut self, name: String) -> Result<Option<String>> {
-        Ok(self.config.get(&name).cloned())
+        Ok(self.config.get(&name).map(|value| shown(value).into_owned()))
     }
 }
 

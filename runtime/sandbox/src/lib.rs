@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod failure;
 mod host;
+mod http;
 mod invoke;
 mod logs;
 mod memory;

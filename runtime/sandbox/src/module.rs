@@ -12,6 +12,7 @@ use crate::check;
 use crate::engine::{MEMORIES_PER_SLOT, TABLES_PER_SLOT};
 use crate::error::ModuleError;
 use crate::host::Guest;
+use crate::http;
 
 #[derive(Clone)]
 pub struct Module(pub(crate) Arc<Linked>);
@@ -21,6 +22,7 @@ pub(crate) struct Linked {
     pub(crate) entry: Entry,
     /// How many slots of the pool an instance takes.
     pub(crate) slots: u32,
+    pub(crate) makes_requests: bool,
     imports: Vec<String>,
 }
 
@@ -38,7 +40,9 @@ impl Module {
     ) -> Result<Self, ModuleError> {
         let entry = check::link(component, linker)?;
         let imports = check::imports(component);
-        Ok(Self(Arc::new(Linked { digest, entry, slots: slots(component), imports })))
+        let makes_requests = http::is_imported(&imports);
+        let slots = slots(component);
+        Ok(Self(Arc::new(Linked { digest, entry, slots, makes_requests, imports })))
     }
 
     pub fn digest(&self) -> Digest {
@@ -49,6 +53,11 @@ impl Module {
     /// takes single events must not have it.
     pub fn handles_batches(&self) -> bool {
         matches!(self.0.entry, Entry::Batch(_))
+    }
+
+    /// Whether it imports what HTTP requests are made with.
+    pub fn makes_requests(&self) -> bool {
+        self.0.makes_requests
     }
 
     /// The interfaces that it imports, with their versions.

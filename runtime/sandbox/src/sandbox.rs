@@ -12,6 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use triphammer_model::{Digest, Limits};
+use triphammer_outbound::{self as outbound, Client};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -21,6 +22,7 @@ use crate::check;
 use crate::engine;
 use crate::error::{InvokeError, ModuleError, SetupError};
 use crate::host::{Given, Guest};
+use crate::http::Requests;
 use crate::invoke::Attempt;
 use crate::module::{Entry, Linked, Module};
 use crate::state::{NoState, StateReader};
@@ -36,6 +38,8 @@ pub struct SandboxOptions {
     pub limits: Limits,
     /// Modules that are compiled at the same time.
     pub compile_concurrency: usize,
+    /// The requests that functions may make; none by default.
+    pub http_out: outbound::Options,
 }
 
 impl SandboxOptions {
@@ -45,6 +49,7 @@ impl SandboxOptions {
             slots: None,
             limits: Limits::default(),
             compile_concurrency: 1,
+            http_out: outbound::Options::default(),
         }
     }
 }
@@ -73,6 +78,7 @@ pub struct Sandbox {
     ticker: Ticker,
     shop: Arc<Shop>,
     modules: Mutex<HashMap<Digest, Loading>>,
+    client: Arc<Client>,
 }
 
 /// One module's place: whoever holds the lock looks for it, and compiles it if there is none.
@@ -89,7 +95,8 @@ struct Shop {
 
 impl Sandbox {
     pub fn new(options: SandboxOptions) -> Result<Arc<Self>, SetupError> {
-        let SandboxOptions { artefacts: path, slots, limits, compile_concurrency } = options;
+        let SandboxOptions { artefacts: path, slots, limits, compile_concurrency, http_out } =
+            options;
         let (engine, slots) = engine::engine(slots.unwrap_or_else(engine::default_slots))?;
         let artefacts = Artefacts::open(&path, &engine)
             .map_err(|source| SetupError::Artefacts { path: path.display().to_string(), source })?;
@@ -108,12 +115,18 @@ impl Sandbox {
             slots_max: slots,
             shop,
             modules: Mutex::new(HashMap::new()),
+            client: Arc::new(Client::new(http_out)?),
         }))
     }
 
     /// How many instances run at the same time at most.
     pub fn slots(&self) -> u32 {
         self.slots_max
+    }
+
+    /// What makes functions' requests.
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// How many modules were compiled since the start.
@@ -162,7 +175,11 @@ impl Sandbox {
         // Released after the instance is gone, because it is declared before.
         let _slots = self.slots.acquire_many(self.slots_of(module)).await.ok();
         let _running = self.ticker.running();
-        let given = self.given(&call.state, &call.config, call.memory_bytes);
+        let mut given = self.given(&call.state, &call.config, call.memory_bytes);
+        given.requests = module.makes_requests().then(|| {
+            let single = Some((event, idempotency_key.as_str()));
+            Requests::new(&self.client, (&call.http, call.dry_run), delivery, single)
+        });
         let timeout = call.timeout.min(self.limits.timeout_max);
         let attempt = Attempt::new(&self.engine, given, timeout);
         match &module.0.entry {
@@ -180,7 +197,12 @@ impl Sandbox {
             .collect();
         let _slots = self.slots.acquire_many(self.slots_of(&call.module)).await.ok();
         let _running = self.ticker.running();
-        let given = self.given(&call.state, &call.config, call.memory_bytes);
+        let mut given = self.given(&call.state, &call.config, call.memory_bytes);
+        let first = call.items.first().filter(|_| call.module.makes_requests());
+        given.requests = first.map(|item| {
+            let single = (call.items.len() == 1).then_some((&item.event, &*item.idempotency_key));
+            Requests::new(&self.client, (&call.http, false), &item.delivery, single)
+        });
         let timeout = call.timeout.min(self.limits.timeout_max);
         let attempt = Attempt::new(&self.engine, given, timeout);
         attempt.handle_batch(pre, &handed, &self.limits).await
@@ -201,6 +223,7 @@ impl Sandbox {
             state: Arc::clone(state),
             config: Arc::clone(config),
             memory_bytes: memory_bytes.min(self.limits.memory_bytes_max),
+            requests: None,
         }
     }
 
@@ -212,6 +235,7 @@ impl Sandbox {
             state: Arc::new(NoState),
             config: Arc::new(BTreeMap::new()),
             memory_bytes: self.limits.memory_bytes_max,
+            requests: None,
         };
         Attempt::new(&self.engine, given, DESCRIBE_TIMEOUT).describe(&module.0.entry).await
     }

@@ -4,8 +4,10 @@
 //!
 //! A guest that never calls WASI pays nothing for it: the context is made at the first call.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use triphammer_outbound::placeholder;
 use wasmtime::Result;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -16,12 +18,15 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::host::Guest;
+use crate::http::{Outgoing, Requests};
 use crate::logs::Logs;
 
 /// What random numbers one call may ask for, in bytes.
 const RANDOM_LEN_MAX: u64 = 64 << 10;
 /// Streams, pollables and the like that one guest may hold.
 const RESOURCES_MAX: usize = 10_000;
+/// The same for one that makes requests, whose headers and bodies wait in the host's own memory.
+const RESOURCES_OF_REQUESTS_MAX: usize = 1000;
 
 /// The interfaces of WASI 0.2 that are linked.
 pub(crate) const INTERFACES: [&str; 20] = [
@@ -51,20 +56,37 @@ pub(crate) const INTERFACES: [&str; 20] = [
 pub(crate) struct Wasi {
     ctx: WasiCtx,
     table: ResourceTable,
+    http: Outgoing,
 }
 
 impl Wasi {
-    pub(crate) fn new(logs: &Logs, config: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(
+        logs: &Logs,
+        config: &BTreeMap<String, String>,
+        requests: Option<Requests>,
+    ) -> Self {
         let mut builder = WasiCtx::builder();
         builder.stdout(logs.stdout()).stderr(logs.stderr()).max_random_size(RANDOM_LEN_MAX);
         builder.allow_tcp(false).allow_udp(false);
         for (name, value) in config {
-            builder.env(name, value);
+            builder.env(name, shown(value));
         }
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
-        Self { ctx: builder.build(), table }
+        table.set_max_capacity(match requests {
+            Some(_) => RESOURCES_OF_REQUESTS_MAX,
+            None => RESOURCES_MAX,
+        });
+        Self { ctx: builder.build(), table, http: Outgoing::new(requests, logs) }
     }
+
+    pub(crate) fn http(&mut self) -> (&mut Outgoing, &mut ResourceTable) {
+        (&mut self.http, &mut self.table)
+    }
+}
+
+/// A value of the configuration as a guest reads it: of a secret only what stands in its place.
+pub(crate) fn shown(value: &str) -> Cow<'_, str> {
+    placeholder(value).map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
 impl WasiView for Guest {

@@ -19,6 +19,7 @@ pub(crate) fn text(
     let mut out = String::with_capacity(4096 + functions.len() * 512);
     host(&mut out, stats);
     journal(&mut out, stats);
+    requests(&mut out, stats);
     process(&mut out, usage);
     for (name, help, kind, of) in PER_FUNCTION {
         family(&mut out, name, help, kind);
@@ -174,6 +175,20 @@ fn journal(out: &mut String, stats: &Stats) {
     sample(out, name, &[], stats.disk_free_bytes);
 }
 
+fn requests(out: &mut String, stats: &Stats) {
+    let name = "triphammer_http_out_requests_total";
+    family(out, name, "HTTP requests of functions, once nothing of them is left.", "counter");
+    let outcomes = [
+        ("answered", stats.requests.answered),
+        ("denied", stats.requests.denied),
+        ("failed", stats.requests.failed),
+        ("abandoned", stats.requests.abandoned),
+    ];
+    for (outcome, value) in outcomes {
+        sample(out, name, &[("outcome", outcome)], value);
+    }
+}
+
 /// Under the names that every process has for a Prometheus; absent where nothing tells them.
 fn process(out: &mut String, usage: Option<Usage>) {
     let Some(Usage { cpu_ms, rss_bytes }) = usage else { return };
@@ -248,6 +263,7 @@ mod tests {
     use std::time::Duration;
 
     use triphammer_model::{RevisionId, Timestamp};
+    use triphammer_outbound::RequestCounts;
     use triphammer_pipeline::{BreakerInfo, BreakerSteps, CanaryInfo};
 
     use super::*;
@@ -259,6 +275,7 @@ mod tests {
             dedup_window: Duration::from_secs(86_400),
             disk_free_bytes: 1 << 40,
             breakers: BreakerSteps { opened: 4, probed: 3, closed: 2 },
+            requests: RequestCounts { answered: 9, denied: 2, failed: 1, abandoned: 0 },
             ..Stats::default()
         };
         let function = FunctionInfo {

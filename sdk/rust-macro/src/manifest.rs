@@ -24,14 +24,14 @@ const fn same(name: &'static str, rule: Rule) -> Member {
     member(name, name, rule)
 }
 
-static MEMBERS: [Member; 16] = [
-    same("on", Rule::Patterns),
+static MEMBERS: [Member; 17] = [
+    same("on", Rule::Patterns(text::pattern)),
     same("filter", Rule::TextOrList(text::filter, FILTER)),
     same("key", Rule::Text(text::key)),
     same("retry", Rule::List(RETRY)),
     member("dead_letter", "deadLetter", Rule::List(DEAD_LETTER)),
     same("timeout", Rule::Text(text::duration)),
-    same("memory", Rule::Text(text::size)),
+    same("memory", Rule::Text(text::memory)),
     same("concurrency", Rule::Whole(1, CONCURRENCY_MAX)),
     member("key_concurrency", "keyConcurrency", Rule::Whole(1, CONCURRENCY_MAX)),
     same("priority", Rule::Whole(0, 9)),
@@ -41,6 +41,7 @@ static MEMBERS: [Member; 16] = [
     same("batch", Rule::List(BATCH)),
     same("breaker", Rule::List(BREAKER)),
     same("schedule", Rule::Lists { list: SCHEDULE, max: SCHEDULES_MAX, unique: &["name", "cron"] }),
+    same("http", Rule::List(HTTP)),
 ];
 
 const FILTER: List = List {
@@ -134,6 +135,18 @@ const SCHEDULE: List = List {
         (name.len() > text::SCHEDULE_NAME_LEN_MAX + 2)
             .then(|| "a cron line longer than 64 bytes needs a `name` beside it".to_owned())
     },
+};
+
+const HTTP: List = List {
+    example: "allow = \"api.example.com\", requests = 16, bytes = \"1MiB\", timeout = \"10s\"",
+    members: &[
+        same("allow", Rule::Patterns(text::target)),
+        same("requests", Rule::Whole(1, 1_000_000)),
+        same("bytes", Rule::Text(text::size)),
+        same("timeout", Rule::Text(text::duration)),
+    ],
+    needs: &["allow"],
+    together: |_| None,
 };
 
 /// The members that were given.

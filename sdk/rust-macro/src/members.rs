@@ -20,8 +20,8 @@ pub(crate) struct Member {
 
 #[derive(Debug)]
 pub(crate) enum Rule {
-    /// One pattern of event types, or a list of them.
-    Patterns,
+    /// One pattern, or a list of them.
+    Patterns(fn(&str) -> text::Check),
     Text(fn(&str) -> text::Check),
     /// A text, or members of its own in its place.
     TextOrList(fn(&str) -> text::Check, List),
@@ -173,7 +173,7 @@ impl Rule {
         };
         let value = &pair.value;
         match self {
-            Self::Patterns => patterns(value),
+            Self::Patterns(rule) => patterns(value, name, *rule),
             Self::Text(rule) | Self::TextOrList(rule, _) => checked(value, rule),
             Self::Span(min, max) => checked(value, |text| text::span(text, min, max)),
             Self::Choice(choices) => checked(value, |text| text::choice(text, choices)),
@@ -207,21 +207,24 @@ impl List {
 }
 
 /// Always a list in the manifest.
-fn patterns(value: &Expr) -> Result<String> {
+fn patterns(value: &Expr, name: &str, rule: fn(&str) -> text::Check) -> Result<String> {
     let Expr::Array(list) = value else {
-        return checked(value, text::pattern).map(|json| format!("[{json}]"));
+        return checked(value, rule).map(|json| format!("[{json}]"));
     };
     let wrong = |message: String| Err(Error::new_spanned(value, message));
     if list.elems.is_empty() {
-        return wrong("`on` has no pattern, so no event would ever arrive".to_owned());
+        return wrong(match name {
+            "on" => "`on` has no pattern, so no event would ever arrive".to_owned(),
+            _ => format!("`{name}` has no pattern"),
+        });
     }
     if list.elems.len() > PATTERNS_MAX {
-        return wrong(format!("`on` has more than {PATTERNS_MAX} patterns"));
+        return wrong(format!("`{name}` has more than {PATTERNS_MAX} patterns"));
     }
     let mut errors = Errors::default();
     let mut patterns = Vec::new();
     for element in &list.elems {
-        let json = errors.note(checked(element, text::pattern)).unwrap_or_default();
+        let json = errors.note(checked(element, rule)).unwrap_or_default();
         if patterns.contains(&json) && !json.is_empty() {
             errors.note::<()>(Err(Error::new_spanned(element, "this pattern is given twice")));
         }

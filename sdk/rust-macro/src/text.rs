@@ -10,6 +10,7 @@ const DEEP_WILDCARDS_MAX: usize = 4;
 const MEMORY_BYTES_MIN: u64 = 1 << 20;
 const EXTENSION_LEN_MAX: usize = 64;
 const POINTER_LEN_MAX: usize = 256;
+const TARGET_LEN_MAX: usize = 320;
 /// A schedule without a name is called by its cron line.
 pub(crate) const SCHEDULE_NAME_LEN_MAX: usize = 64;
 
@@ -77,7 +78,16 @@ pub(crate) fn duration_ms(text: &str) -> Result<f64, String> {
     Ok(ms)
 }
 
+/// What an instance may take.
+pub(crate) fn memory(text: &str) -> Check {
+    if size_bytes(text)? < MEMORY_BYTES_MIN { Err("is less than 1MiB".into()) } else { Ok(()) }
+}
+
 pub(crate) fn size(text: &str) -> Check {
+    if size_bytes(text)? == 0 { Err("is nothing".into()) } else { Ok(()) }
+}
+
+fn size_bytes(text: &str) -> Result<u64, String> {
     let expected = "is not a size: a whole number with B, KiB, MiB or GiB, such as `64MiB`";
     let (number, unit) = split(text);
     let unit_bytes: u64 = match unit {
@@ -87,11 +97,23 @@ pub(crate) fn size(text: &str) -> Check {
         "GiB" => 1 << 30,
         _ => return Err(expected.into()),
     };
-    match number.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_bytes)) {
-        None => Err(expected.into()),
-        Some(bytes) if bytes < MEMORY_BYTES_MIN => Err("is less than 1MiB".into()),
-        Some(_) => Ok(()),
+    let count = number.parse::<u64>().ok();
+    count.and_then(|count| count.checked_mul(unit_bytes)).ok_or_else(|| expected.into())
+}
+
+/// Where a request may go. Whether the host is one that a name server could know the real host says.
+pub(crate) fn target(text: &str) -> Check {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = rest.unwrap_or(text);
+    let host = rest.strip_prefix("*.").unwrap_or(rest);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b);
+    let in_range = (1..=TARGET_LEN_MAX).contains(&text.len());
+    if text == "**" || in_range && !host.is_empty() && host.bytes().all(plain) {
+        return Ok(());
     }
+    Err("is not a target: a host such as `api.example.com`, `*.example.com`, \
+         `http://intern.example.com:8080`, or `**`"
+        .into())
 }
 
 pub(crate) fn pattern(text: &str) -> Check {
@@ -166,6 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn targets_are_hosts_with_scheme_and_port() {
+        check(
+            target,
+            &[
+                "a",
+                "api.example.com",
+                "*.a.b:8443",
+                "http://a",
+                "https://[::1]:1",
+                "**",
+                "10.0.0.1",
+            ],
+            &["", "*", "https://", "ftp://a", "a/b", "a b", "*a", "u@a", "https://**", "a?b"],
+        );
+    }
+
+    #[test]
     fn spans_have_both_ends() {
         check(
             |text| span(text, "10ms", "7d"),
@@ -189,7 +228,7 @@ mod tests {
     #[test]
     fn sizes_are_whole_numbers_with_a_unit() {
         check(
-            size,
+            memory,
             &["64MiB", "2048KiB", "1GiB", "1048576B"],
             &[
                 "",

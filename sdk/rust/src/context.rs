@@ -10,6 +10,7 @@ use crate::delivery::Delivery;
 use crate::event::NewEvent;
 #[cfg(target_family = "wasm")]
 use crate::guest::HostCalls;
+use crate::http::{Request, Response};
 use crate::outcome::{Error, whole_ms};
 #[cfg(not(target_family = "wasm"))]
 use crate::testing::HostCalls;
@@ -42,6 +43,36 @@ impl Context {
     /// Emits an event with the commit of this attempt.
     pub fn emit(&self, event: NewEvent) -> Result<(), Error> {
         self.calls.emit(event)
+    }
+
+    /// Makes an HTTP request, and waits for the whole response. It needs `http(allow = …)` in the
+    /// attribute, and an operator who allows it too; redirects are not followed.
+    ///
+    /// A request is no effect: it is not undone when the handler fails, and made again by the next
+    /// attempt, with the same `Idempotency-Key` if it writes.
+    ///
+    /// ```
+    /// use triphammer_sdk::http::{Request, Response};
+    /// use triphammer_sdk::{Context, Event, Fault, function, testing};
+    ///
+    /// #[function(on = "order.placed", http(allow = "api.payments.example"))]
+    /// fn pay(event: Event<u64>, ctx: &mut Context) -> Result<(), Fault> {
+    ///     let request = Request::post("https://api.payments.example/charges")
+    ///         .header("authorization", "Bearer {{secret:PAYMENT_KEY}}")
+    ///         .json(&event.data)?;
+    ///     ctx.fetch(request)?.error_for_status()?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let mut host = testing::Host::new().answering(|request| {
+    ///     assert_eq!(request.body_bytes(), b"100");
+    ///     Ok(Response::new(201, ""))
+    /// });
+    /// host.call(pay, testing::event("order.placed").json(&100)).unwrap();
+    /// assert_eq!(host.requests().len(), 1);
+    /// ```
+    pub fn fetch(&self, request: Request) -> Result<Response, Error> {
+        self.calls.fetch(request)
     }
 
     /// A value of the function's configuration, which is set when it is deployed.

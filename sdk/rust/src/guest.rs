@@ -9,6 +9,7 @@ use self::bindings::triphammer::function as wit;
 use crate::context::{Context, Level};
 use crate::delivery::Delivery;
 use crate::event::{Attributes, Event, ExtensionValue, NewEvent};
+use crate::http::{Request, Response};
 use crate::outcome::{Error, Fault, IntoReply, whole_ms};
 
 /// Generated from `sdk/wit`. The path is relative to this crate, so the two travel together.
@@ -212,6 +213,10 @@ impl HostCalls {
 
     pub(crate) fn cancel_timer(&self, name: &str) -> Result<(), Error> {
         wit::timers::cancel(name).map_err(refused)
+    }
+
+    pub(crate) fn fetch(&self, request: Request) -> Result<Response, Error> {
+        crate::guest_http::fetch(&request)
     }
 
     pub(crate) fn config(&self, name: &str) -> Option<String> {

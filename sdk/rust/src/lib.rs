@@ -46,6 +46,9 @@
 mod context;
 mod delivery;
 mod event;
+#[cfg(target_family = "wasm")]
+mod guest_http;
+pub mod http;
 mod outcome;
 mod timers;
 

@@ -23,6 +23,14 @@ pub enum Error {
         /// Where it went wrong.
         source: serde_json::Error,
     },
+    /// An HTTP request failed, or was not allowed.
+    Request {
+        /// `http.denied`, `http.failed`, `http.malformed`, `http.status`, `http.timeout`,
+        /// `http.too_large` or `http.url`.
+        code: &'static str,
+        /// What happened, for people.
+        message: String,
+    },
     /// A value could not be written as JSON.
     Encode {
         /// What was to be written.
@@ -33,10 +41,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// A name for this error that never changes: the host's own, `state.decode` or `json.encode`.
+    /// A name for this error that never changes: the host's own, `state.decode`, `json.encode`, or
+    /// one that begins with `http.`.
     pub fn code(&self) -> &str {
         match self {
             Self::Refused { code, .. } => code,
+            Self::Request { code, .. } => code,
             Self::Decode { .. } => "state.decode",
             Self::Encode { .. } => "json.encode",
         }
@@ -51,6 +61,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { code, message } => write!(f, "{message} ({code})"),
+            Self::Request { code, message } => write!(f, "{message} ({code})"),
             Self::Decode { name, .. } => {
                 write!(f, "the state entry `{name}` is not of the type asked for")
             }
@@ -62,7 +73,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Refused { .. } => None,
+            Self::Refused { .. } | Self::Request { .. } => None,
             Self::Decode { source, .. } | Self::Encode { source, .. } => Some(source),
         }
     }

@@ -47,14 +47,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::calls::HostCalls;
-use self::calls::{Attempt, Entry, Space};
+use self::calls::{Attempt, Entry, Space, Web};
 pub use self::event::{Emitted, TestEvent, event};
 pub use self::timers::Timer;
 use self::timers::Timers;
 use crate::context::{Context, Level};
 use crate::delivery::Delivery;
 use crate::event::Event;
-use crate::outcome::{Fault, IntoReply, Reply};
+use crate::http::{Request, Response};
+use crate::outcome::{Error, Fault, IntoReply, Reply};
 
 /// When a host's clock starts, and so when a test's events are accepted until it
 /// [lets time pass](Host::advance): the first second of 2026, in milliseconds since 1970.
@@ -106,6 +107,8 @@ pub struct Host {
     config: BTreeMap<String, String>,
     spaces: BTreeMap<Option<String>, Space>,
     logs: Vec<(Level, String)>,
+    web: Web,
+    requests: Vec<Request>,
     deliveries: u64,
     timers: Timers,
     /// Since [`ACCEPTED_MS`].
@@ -129,6 +132,16 @@ impl Host {
     #[must_use]
     pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.insert(name.into(), value.into());
+        self
+    }
+
+    /// Answers the requests that handlers make. Without it each of them is denied.
+    #[must_use]
+    pub fn answering(
+        mut self,
+        answers: impl FnMut(&Request) -> Result<Response, Error> + 'static,
+    ) -> Self {
+        self.web = Web(Some(Rc::new(RefCell::new(answers))));
         self
     }
 
@@ -202,12 +215,13 @@ impl Host {
     ) -> Result<Done, Fault> {
         let (key, own_id) = (delivery.key.clone(), delivery.idempotency_key.clone());
         let space = self.spaces.get(&key).cloned().unwrap_or_default();
-        let attempt = Attempt::new(space, self.config.clone(), self.now_ms());
+        let attempt = Attempt::new(space, self.config.clone(), self.now_ms(), self.web.clone());
         let attempt = Rc::new(RefCell::new(attempt));
         let mut ctx = Context { calls: HostCalls::new(Rc::clone(&attempt)), delivery };
         let outcome = handle(&mut ctx);
         let attempt = std::mem::take(&mut *attempt.borrow_mut());
         self.logs.extend(attempt.logs);
+        self.requests.extend(attempt.requests);
         let reply = outcome?;
         self.spaces.insert(key.clone(), attempt.space);
         for change in attempt.timers {
@@ -294,6 +308,11 @@ impl Host {
             }
             Err(error) => panic!("the value of `{name}` can't be written as JSON: {error}"),
         }
+    }
+
+    /// The requests of all attempts so far, those of failed ones among them.
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
     }
 
     /// The log lines of all attempts so far, those of failed ones among them.

@@ -7,10 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use triphammer_model::Event;
-use triphammer_sandbox::{InvokeError, Invoked, StateReader};
+use triphammer_sandbox::{InvokeError, StateReader};
 
 use super::observed::End;
-use crate::dispatch::{Executor, Invocation};
+use crate::dispatch::{Executor, Invocation, Ran};
+use crate::settle::AttemptError;
 
 #[derive(Debug, Default)]
 pub(super) struct Script {
@@ -61,7 +62,7 @@ impl Script {
 }
 
 impl Executor for Script {
-    async fn invoke(&self, invocation: Invocation) -> Invoked {
+    async fn invoke(&self, invocation: Invocation) -> Ran {
         let run = {
             let mut table = self.table();
             let run = table.current;
@@ -84,12 +85,7 @@ impl Executor for Script {
             End::Reject => Err(InvokeError::Rejected { message: message() }),
             End::HostFault => Err(InvokeError::Host { message: message() }),
         };
-        Invoked {
-            result,
-            logs: Vec::new(),
-            logs_left_out: 0,
-            elapsed: Duration::ZERO,
-            memory_bytes: 0,
-        }
+        let result = result.map_err(AttemptError::from);
+        Ran { result, logs: Vec::new(), logs_left_out: 0, elapsed: Duration::ZERO }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 
 const TARGET: &str = "wasm32-wasip2";
-const PACKAGES: [&str; 6] =
-    ["alarm", "bench", "connect", "misbehave", "panic-in-describe", "tally"];
+const PACKAGES: [&str; 7] =
+    ["alarm", "bench", "connect", "fetch", "misbehave", "panic-in-describe", "tally"];
 
 static BUILT: LazyLock<PathBuf> = LazyLock::new(build);
 

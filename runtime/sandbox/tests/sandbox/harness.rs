@@ -99,6 +99,8 @@ pub(crate) fn call(module: &Module, ty: &str, data: &str) -> Call {
         state: Arc::new(Committed::default()),
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
+        http: None,
+        dry_run: false,
     }
 }
 
@@ -119,6 +121,7 @@ pub(crate) fn batch(module: &Module, ty: &str, events: &[(&str, &str)]) -> Batch
         state: Arc::new(Committed::default()),
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
+        http: None,
     }
 }
 

@@ -90,7 +90,7 @@ async fn modules_have_a_longest_length() {
 #[tokio::test]
 async fn a_component_of_another_world_is_told_all_it_lacks() {
     let other = r#"(component
-        (import "wasi:http/outgoing-handler@0.2.0" (instance))
+        (import "wasi:http/incoming-handler@0.2.0" (instance))
         (import "wasi:sockets/tcp@0.2.6" (instance))
         (import "wasi:io/poll@0.3.0" (instance))
         (import "acme:cache/store" (instance))
@@ -102,8 +102,8 @@ async fn a_component_of_another_world_is_told_all_it_lacks() {
     let problems = error.problems();
     assert_eq!(problems.len(), 9, "{problems:#?}");
     let says = [
-        "`wasi:http/outgoing-handler@0.2.0`",
-        "`wasi:sockets/tcp@0.2.6`, not allowed: functions have no network",
+        "`wasi:http/incoming-handler@0.2.0`, not allowed: functions make requests and take none",
+        "`wasi:sockets/tcp@0.2.6`, not allowed: functions have no sockets",
         "`wasi:io/poll@0.3.0`; this host has version 0.2",
         "`acme:cache/store`, which this host does not offer",
         "`triphammer:function/state@2.0.0`; this host has version 1",

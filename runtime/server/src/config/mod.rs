@@ -4,7 +4,9 @@
 //! in [`raw`]; what comes out of here is checked and typed.
 
 mod access;
+mod handshake;
 mod hooks;
+mod http_out;
 mod raw;
 
 use std::fmt;
@@ -18,6 +20,7 @@ use triphammer_pipeline::Options;
 
 use crate::codec;
 pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
+pub(crate) use handshake::Handshake;
 pub(crate) use hooks::Hooks;
 use raw::RawConfig;
 use triphammer_hooks::InvalidHook;
@@ -61,21 +64,6 @@ pub struct HttpLimits {
     pub body_memory_bytes: u64,
 }
 
-/// Who may deliver, where senders ask before they do.
-#[derive(Clone, Debug)]
-pub(crate) struct Handshake {
-    /// Lower-case DNS names, or `*` for all.
-    pub(crate) origins: Vec<String>,
-    /// Requests a minute; any number when none.
-    pub(crate) rate: Option<u32>,
-}
-
-impl Handshake {
-    pub(crate) fn has(&self, origin: &str) -> bool {
-        self.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin))
-    }
-}
-
 /// What the command line sets over the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -94,8 +82,13 @@ pub struct Token(Box<[u8]>);
 pub enum ConfigError {
     #[error("can't read {path}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path} is wrong")]
-    Syntax { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{path} is wrong{}", line.map_or_else(String::new, |line| format!(" in line {line}")))]
+    Syntax {
+        path: PathBuf,
+        /// Told only where `source` does not show it.
+        line: Option<usize>,
+        source: Box<toml::de::Error>,
+    },
     #[error("the environment variable {name} is wrong: {rule}")]
     Environment { name: String, rule: String },
     #[error("the setting `{name}` {rule}")]
@@ -104,6 +97,10 @@ pub enum ConfigError {
     HookSyntax { name: String, source: Box<toml::de::Error> },
     #[error("the hook `{name}` is wrong")]
     Hook { name: String, source: InvalidHook },
+    #[error("the secret `{name}` is wrong")]
+    SecretSyntax { name: String, source: Box<toml::de::Error> },
+    #[error("the secret `{name}` is wrong: {rule}")]
+    Secret { name: String, rule: String },
 }
 
 impl ConfigError {
@@ -116,6 +113,8 @@ impl ConfigError {
             Self::Field { .. } => "config.invalid",
             Self::HookSyntax { .. } => "config.syntax",
             Self::Hook { source, .. } => source.code(),
+            Self::SecretSyntax { .. } => "config.syntax",
+            Self::Secret { .. } => "config.secret",
         }
     }
 }
@@ -152,10 +151,13 @@ impl Config {
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
             public_url: public_url(&raw.public_url)?,
             hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
-            retired_hooks: retired_hooks(raw)?,
-            handshake: handshake(raw)?,
+            retired_hooks: handshake::retired_hooks(raw)?,
+            handshake: handshake::read(raw)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
-            pipeline: pipeline(raw, &http)?,
+            pipeline: Options {
+                http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,
+                ..pipeline(raw, &http)?
+            },
             http,
         })
     }
@@ -241,27 +243,6 @@ fn host(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
-}
-
-fn handshake(raw: &RawConfig) -> Result<Handshake, ConfigError> {
-    let origin = |text: &String| match text.as_str() {
-        "*" => Ok(text.clone()),
-        name => host(name).map_err(|_| {
-            field("handshake.origins", format!("has DNS names, or `*`, not `{name}`"))
-        }),
-    };
-    let origins = raw.handshake.origins.iter().map(origin).collect::<Result<_, _>>()?;
-    Ok(Handshake { origins, rate: (raw.handshake.rate > 0).then_some(raw.handshake.rate) })
-}
-
-fn retired_hooks(raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
-    let retired = &raw.handshake.retired_hooks;
-    match retired.iter().find(|name| raw.hooks.contains_key(*name)) {
-        Some(name) => {
-            Err(field("handshake.retired_hooks", format!("has `{name}`, which is a hook")))
-        }
-        None => Ok(retired.clone()),
-    }
 }
 
 /// A scheme and an authority; a path is what is in front of ours.
@@ -359,11 +340,12 @@ fn pipeline(raw: &RawConfig, http: &HttpLimits) -> Result<Options, ConfigError> 
         payload_bytes_max: bytes("memory.payload_cache", &raw.memory.payload_cache)?,
         state_cache_bytes: size("memory.state_cache", &raw.memory.state_cache)?,
         checkpoint_bytes: bytes("journal.checkpoint_bytes", &raw.journal.checkpoint_bytes)?,
+        ..Options::default()
     })
 }
 
 fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
-    let raw = &raw.limits;
+    let (raw, out) = (&raw.limits, &raw.http_out);
     Ok(Limits {
         timeout_max: positive_duration("limits.timeout", &raw.timeout)?,
         memory_bytes_max: bytes("limits.memory", &raw.memory)?,
@@ -381,6 +363,8 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
         log_bytes_kept: size("limits.log_bytes_kept", &raw.log_bytes_kept)?,
         log_lines_max: raw.log_lines,
         hops_max: raw.hops,
+        http_requests_max: out.requests,
+        http_bytes_max: bytes("http_out.bytes", &out.bytes)?,
     })
 }
 

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
+use super::http_out::RawHttpOut;
 use super::{ConfigError, Overrides};
 
 #[derive(Deserialize, Serialize)]
@@ -37,8 +38,11 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    pub(super) http_out: RawHttpOut,
     /// By their names; read by [`super::hooks`].
     pub(super) hooks: Table,
+    /// By their names; read by [`super::http_out`].
+    pub(super) secrets: Table,
 }
 
 #[derive(Default, Deserialize, Serialize)]
@@ -168,7 +172,9 @@ impl Default for RawConfig {
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            http_out: RawHttpOut::default(),
             hooks: Table::new(),
+            secrets: Table::new(),
         }
     }
 }
@@ -265,8 +271,7 @@ impl RawConfig {
         environment: impl Fn(&str) -> Option<String>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let syntax = |source| ConfigError::Syntax { path: path.into(), source: Box::new(source) };
-        let raw: Self = toml::from_str(text).map_err(syntax)?;
+        let raw: Self = toml::from_str(text).map_err(|source| syntax_error(path, text, source))?;
         let mut raw = raw.with_environment(environment)?;
         if let Some(listen) = &overrides.listen {
             raw.listen.clone_from(listen);
@@ -308,6 +313,20 @@ impl RawConfig {
         collect(&Table::try_from(Self::default()).unwrap(), &mut names);
         names
     }
+}
+
+/// Shows the place of the mistake, unless a secret may be there.
+fn syntax_error(path: &Path, text: &str, mut source: toml::de::Error) -> ConfigError {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let hidden = lines.into_iter().any(|line| line.contains("secret") || line.contains("token"));
+    let line = source.span().filter(|_| hidden).map(|span| {
+        let before = text.as_bytes().iter().take(span.start);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    });
+    if hidden {
+        source.set_input(None);
+    }
+    ConfigError::Syntax { path: path.into(), line, source: Box::new(source) }
 }
 
 fn overlay(

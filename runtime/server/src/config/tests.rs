@@ -76,6 +76,50 @@ fn wrong_settings_are_named() {
     refused("[tls]\nclient_ca = \"ca\"", "config.invalid", "`tls.cert`");
 }
 
+const SECRET: &str = "[secrets.KEY]\nhosts = [\"a.example\"]\nfunctions = [\"pay\"]\n";
+
+#[test]
+fn requests_and_secrets_are_read_from_where_they_are() {
+    let text = format!("[http_out]\nallow = [\"*.example\"]\nrequests = 5\n{SECRET}env = \"K\"");
+    let environment =
+        [("K", "s3cret\n"), ("TRIPHAMMER_HTTP_OUT_ALLOW_PRIVATE", "db.local, 10.0.0.7")];
+    let config = load(&text, &environment).unwrap();
+    let out = &config.pipeline.http_out;
+    assert_eq!((out.allow.len(), out.allow_private.len()), (1, 2));
+    assert_eq!(config.pipeline.limits.http_requests_max, 5);
+    let function = "pay".parse().unwrap();
+    assert_eq!(out.secrets.refusal(&"KEY".parse().unwrap(), &function), None);
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "from-a-file\n").unwrap();
+    let text = format!("{SECRET}file = {:?}", file.path().display().to_string());
+    assert!(load(&text, &[]).is_ok());
+}
+
+#[test]
+fn wrong_requests_and_secrets_are_named_and_not_shown() {
+    refused("[http_out]\nallow = [\"ftp://a\"]", "config.invalid", "`http_out.allow`");
+    refused("[http_out]\nallow_private = [\"10.0.0.0/8\"]", "config.invalid", "allow_private");
+    refused("[http_out]\nrequests = 0", "config.invalid", "`http_out.requests`");
+    refused("[http_out]\nconcurrency = 0", "config.invalid", "`http_out.concurrency`");
+    refused("[http_out]\nconnect_timeout = \"0s\"", "config.invalid", "connect_timeout");
+    refused("[http_out]\ncertificates = \"/nowhere\"", "config.unreadable", "/nowhere");
+    refused(SECRET, "config.secret", "one of `env`, `file` and `value`");
+    refused(&format!("{SECRET}env = \"NOT_SET\""), "config.secret", "NOT_SET is not set");
+    refused(&format!("{SECRET}file = \"/nowhere\""), "config.secret", "/nowhere");
+    refused(&format!("{SECRET}env = \"A\"\nvalue = \"b\""), "config.secret", "one of");
+    refused(&format!("{SECRET}valu = \"b\""), "config.syntax", "valu");
+    refused("[secrets.\"a b\"]\nvalue = \"x\"", "config.secret", "`a b`");
+    refused("[secrets.KEY]\nvalue = \"x\"", "config.secret", "`hosts`");
+    for wrong in ["4711", "\"4711\\n4711\"", "\"4711ä\"", "[\"4711\"]"] {
+        let error = load(&format!("{SECRET}value = {wrong}"), &[]).unwrap_err();
+        assert_eq!(error.code(), "config.secret", "{wrong}");
+        assert!(!shown(&error).contains("4711"), "{}", shown(&error));
+    }
+    let broken = load(&format!("{SECRET}value = \"4711"), &[]).unwrap_err();
+    assert!(!shown(&broken).contains("4711"), "{}", shown(&broken));
+}
+
 #[test]
 fn the_environment_overrides_the_file() {
     let environment = [

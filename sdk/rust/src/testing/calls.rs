@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::context::Level;
 use crate::event::NewEvent;
+use crate::http::{Request, Response};
 use crate::outcome::Error;
 
 /// State entries by name: a function's, or one ordering key's.
@@ -39,13 +40,33 @@ pub(crate) struct Attempt {
     pub(crate) emitted: Vec<NewEvent>,
     pub(crate) timers: Vec<TimerChange>,
     pub(crate) logs: Vec<(Level, String)>,
+    pub(crate) requests: Vec<Request>,
     config: BTreeMap<String, String>,
     now_ms: u64,
+    web: Web,
+}
+
+/// What answers requests.
+type Answers = dyn FnMut(&Request) -> Result<Response, Error>;
+
+/// What is on the other side of a test's requests; none when the test says nothing of it.
+#[derive(Clone, Default)]
+pub(crate) struct Web(pub(crate) Option<Rc<RefCell<Answers>>>);
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Web").field(&self.0.is_some()).finish()
+    }
 }
 
 impl Attempt {
-    pub(crate) fn new(space: Space, config: BTreeMap<String, String>, now_ms: u64) -> Self {
-        Self { space, config, now_ms, ..Self::default() }
+    pub(crate) fn new(
+        space: Space,
+        config: BTreeMap<String, String>,
+        now_ms: u64,
+        web: Web,
+    ) -> Self {
+        Self { space, config, now_ms, web, ..Self::default() }
     }
 }
 
@@ -131,6 +152,18 @@ impl HostCalls {
         check_timer_name(name)?;
         self.0.borrow_mut().timers.push(TimerChange { name: name.to_owned(), set: None });
         Ok(())
+    }
+
+    pub(crate) fn fetch(&self, request: Request) -> Result<Response, Error> {
+        let web = self.0.borrow().web.clone();
+        self.0.borrow_mut().requests.push(request.clone());
+        match web.0 {
+            Some(answers) => (*answers.borrow_mut())(&request),
+            None => Err(Error::Request {
+                code: "http.denied",
+                message: "the test says nothing of requests: use `Host::answering`".to_owned(),
+            }),
+        }
     }
 
     pub(crate) fn config(&self, name: &str) -> Option<String> {

@@ -22,6 +22,7 @@ mod nested {
         breaker(failures = 10, probe = "30s"),
         schedule(name = "nightly", cron = "0 4 * * mon-fri", zone = "Europe/Berlin", missed = "all"),
         schedule(cron = "*/15 * * * *"),
+        http(allow = ["api.example.com", "http://*.local:8080"], requests = 4, bytes = "256KiB"),
     )]
     pub(crate) fn handler(mut event: Event<Vec<u8>>, _: &mut Context) -> Result<Option<Reply>, Fault> {
         event.data.clear();
