@@ -62,7 +62,10 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
             one_line(entry.remote.as_deref().unwrap_or("-")).into(),
             Cell::styled(NAME, one_line(&entry.action)),
             one_line(entry.target.as_deref().unwrap_or("-")).into(),
-            Cell::styled(if done { GOOD } else { BAD }, entry.status.map_or("-".into(), number)),
+            Cell::styled(
+                if done { GOOD } else { BAD },
+                entry.status.map_or_else(|| "-".into(), number),
+            ),
             entry.detail.as_ref().map_or_else(String::new, |it| data(it, DETAIL_LEN_MAX)).into(),
         ]);
     }

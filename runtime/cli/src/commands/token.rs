@@ -153,8 +153,12 @@ fn list(file: &TokenFile, output: &mut Output) -> Result<(), Error> {
         table.row([
             Cell::styled(NAME, &token.name),
             scopes(token).join(",").into(),
-            patterns(token.types.as_deref()).map_or("all".into(), |all| all.join(",")).into(),
-            patterns(token.functions.as_deref()).map_or("all".into(), |all| all.join(",")).into(),
+            patterns(token.types.as_deref())
+                .map_or_else(|| "all".into(), |all| all.join(","))
+                .into(),
+            patterns(token.functions.as_deref())
+                .map_or_else(|| "all".into(), |all| all.join(","))
+                .into(),
             token.rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string()).into(),
             Cell::styled(DIM, when(&token.created.to_rfc3339())),
             Cell::styled(style, expires),
