@@ -279,6 +279,8 @@ fn the_host_itself(walk: &Walk) {
     }
     walk.get("getOpenApi", "/openapi.json");
     walk.get("getStats", "/api/v1/stats");
+    walk.get("listChanges", "/api/v1/audit?limit=3");
+    walk.ask(("listChanges", 400), "/api/v1/audit?cursor=x", |request| request);
     let sent = event("a").json();
     let body = json!({ "dialect": "sql", "expression": "id / 0 = 1", "event": sent });
     walk.post(("testFilter", 200), "/api/v1/filters/test", &body);

@@ -10,6 +10,7 @@
 mod harness;
 
 mod accept;
+mod access;
 mod batches;
 mod breaker;
 mod canary;

@@ -11,7 +11,7 @@ use crate::route::{self, Answer, Call};
 use crate::views::{EvaluationErrorView, EvaluationView, FilterTest};
 
 pub(crate) async fn test(call: Call<'_>) -> Answer {
-    let Call { server, parts, body, query } = call;
+    let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let allowed = Allowance {
         bytes: server.http.event_bytes_max,

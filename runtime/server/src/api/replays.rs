@@ -6,7 +6,7 @@ use triphammer_pipeline::{EventQuery, NewReplay, Replayed};
 
 use super::parse;
 use crate::problem::Problem;
-use crate::route::{Answer, Call, json};
+use crate::route::{Answer, Call, json, noted};
 use crate::views::{OneReplay, RawReplay, ReplayOne, ReplayView, ReplayedView};
 
 pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
@@ -19,7 +19,8 @@ pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
         let detail = format!("there is no event {seq}, or it is kept no longer");
         return Err(Problem::not_found("event.not_found", detail));
     }
-    json(StatusCode::OK, &ReplayedView { events })
+    let detail = serde_json::json!({ "function": function.as_str() });
+    noted(json(StatusCode::OK, &ReplayedView { events }), detail)
 }
 
 pub(crate) async fn start(call: Call<'_>) -> Answer {
@@ -38,7 +39,10 @@ pub(crate) async fn start(call: Call<'_>) -> Answer {
             ..EventQuery::default()
         },
     };
-    answer(StatusCode::ACCEPTED, pipeline.replay(new).await?.into())
+    let function = new.function.as_ref().map(|name| name.to_string());
+    let replay: ReplayView = pipeline.replay(new).await?.into();
+    let detail = serde_json::json!({ "id": replay.id, "function": function });
+    noted(answer(StatusCode::ACCEPTED, replay), detail)
 }
 
 fn time(text: &str) -> Result<Timestamp, Problem> {

@@ -86,6 +86,30 @@ by_hand! {
         },
         "required": ["seq", "type", "id", "results"],
     }
+    AuditEntry |generator| {
+        "description": "A change, whether or not it could be made.",
+        "type": "object",
+        "properties": {
+            "n": { "type": "integer", "minimum": 1, "description": "Counted without a gap." },
+            "time": generator.subschema_for::<Time>(),
+            "actor": {
+                "type": "object",
+                "properties": {
+                    "kind": { "type": "string", "enum": ["token", "certificate", "open", "host"] },
+                    "id": { "type": "string" },
+                    "name": { "type": "string" },
+                    "certificate": { "type": "string" },
+                },
+                "required": ["kind"],
+            },
+            "remote": { "type": "string", "description": "The address that it came from." },
+            "action": { "type": "string" },
+            "target": { "type": "string" },
+            "status": { "type": "integer", "description": "Of the answer." },
+            "detail": true,
+        },
+        "required": ["n", "time", "actor", "action"],
+    }
     FeedItem |generator| {
         "description": "The `data` of a server-sent event, whose `event` is `kind`.",
         "oneOf": feed_items(generator),

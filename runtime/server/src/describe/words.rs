@@ -174,7 +174,8 @@ by_hand! {
             "parameter": { "type": "string", "description": "The query parameter." },
             "attribute": { "type": "string", "description": "The attribute of the event." },
             "index": { "type": "integer", "minimum": 0, "description": "Of the event in its batch." },
-            "member": { "type": "string", "description": "The member of the manifest." },
+            "member": { "type": "string", "description": "Of the manifest, or the subscription." },
+            "scope": { "type": "string", "description": "What the token lacks." },
             "path": { "type": "string", "description": "Where in the filter." },
             "position": { "type": "integer", "minimum": 0, "description": "In the expression." },
             "problems": {

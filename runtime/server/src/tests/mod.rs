@@ -1,7 +1,9 @@
 //! The host from outside: a real socket, a real data directory, no functions.
 
+mod access;
 mod client;
 mod hostile;
+mod http2;
 mod routes;
 mod shutdown;
 
@@ -29,12 +31,16 @@ impl Host {
     /// With `settings` over the defaults, on a free port.
     async fn start(settings: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let overrides =
-            Overrides { listen: Some("127.0.0.1:0".into()), data: Some(data.path().join("data")) };
+        let overrides = Overrides {
+            listen: Some("127.0.0.1:0".into()),
+            data: Some(data.path().join("data")),
+            insecure_listen: false,
+        };
         let config = Config::from_parts(Path::new("test"), settings, |_| None, &overrides).unwrap();
         let app = App::build(config).await.unwrap();
         let address = app.address().to_string();
-        assert_eq!(app.url(), format!("http://{address}"));
+        let scheme = if settings.contains("[tls]") { "https" } else { "http" };
+        assert_eq!(app.url(), format!("{scheme}://{address}"));
         let stop = Arc::new(Notify::new());
         let signal = Arc::clone(&stop);
         let run = async move { app.run(async move { signal.notified().await }).await };

@@ -11,7 +11,7 @@ use crate::describe::words;
 #[schemars(rename = "Replay")]
 pub(crate) struct ReplayView {
     #[schemars(with = "words::ReplayId")]
-    id: String,
+    pub(crate) id: String,
     #[schemars(with = "words::ReplayState")]
     state: &'static str,
     /// None for whoever asks for the events.

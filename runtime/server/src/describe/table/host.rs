@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::{DISK, EVENT, FILTER, JSON_BODY, QUERY};
-use crate::describe::operation::{Access, Operation, READ, content, json_of};
+use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
+use crate::describe::parameter::paging;
 use crate::describe::schemas::Schemas;
+use crate::describe::served::AuditEntry;
 use crate::metrics;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
 
@@ -23,6 +25,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             .refuses(&[DISK]),
         stats(schemas),
         hooks(schemas),
+        audit(schemas),
         filter(schemas),
     ]
 }
@@ -40,7 +43,7 @@ fn looked_at(
 }
 
 fn readiness() -> Operation {
-    looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, READ)
+    looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, Access::Open)
         .refuses(&[&[(503, "host.not_ready")]])
 }
 
@@ -61,6 +64,14 @@ fn hooks(schemas: &mut Schemas) -> Operation {
     Operation::new(("get", "/api/v1/hooks"), "listHooks", TAG, READ, "The webhooks")
         .answers("200", "By name, with what came since the start.", json_of(hooks))
         .refuses(&[QUERY])
+}
+
+fn audit(schemas: &mut Schemas) -> Operation {
+    let entries = schemas.page::<AuditEntry>("entries");
+    Operation::new(("get", "/api/v1/audit"), "listChanges", TAG, OPERATE, "Who changed what")
+        .with(paging())
+        .answers("200", "The newest first.", json_of(entries))
+        .refuses(&[QUERY, PAGE])
 }
 
 fn filter(schemas: &mut Schemas) -> Operation {

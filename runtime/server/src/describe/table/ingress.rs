@@ -18,9 +18,9 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         send(schemas),
         post(schemas),
         hook(schemas),
-        handshake("/events", "askToSend", SEND),
-        handshake("/events/{type}", "askToPost", SEND).with([ty]),
-        handshake("/hooks/{hook}", "askForHook", Access::Signed).with([hook_name]),
+        handshake("/events", "askToSend", Access::Open),
+        handshake("/events/{type}", "askToPost", Access::Open).with([ty]),
+        handshake("/hooks/{hook}", "askForHook", Access::Open).with([hook_name]),
     ]
 }
 
@@ -65,7 +65,7 @@ fn send(schemas: &mut Schemas) -> Operation {
         )
         .with(attributes(schemas, ["specversion", "id", "type"]))
         .with(optional_attributes(schemas))
-        .with([prefer(), idempotency_key()])
+        .with([prefer(), idempotency_key(), query_token()])
         .takes("An event, or a batch of them.", &structured)
         .answers("202", "On disk. Not waited for, or waited in vain.", receipts(schemas))
         .answers("200", "Waited for: every delivery has settled.", receipts(schemas))
@@ -222,6 +222,10 @@ fn idempotency_key() -> Value {
         schema,
         "Names one event: a request sent again is no second one. Of a CloudEvent it is the `id`.",
     )
+}
+
+fn query_token() -> Value {
+    in_query("access_token", json!({ "type": "string" }), "The token, where no header can be sent.")
 }
 
 fn preference_applied() -> Value {

@@ -5,9 +5,13 @@ pub(crate) mod contract;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use triphammer_access::Scope;
 use triphammer_model::{Limits, Manifest};
 
-use super::{Subscriber, asyncapi, openapi};
+use super::operation::Access;
+use super::schemas::Schemas;
+use super::{Subscriber, asyncapi, openapi, table};
+use crate::endpoint::{Endpoint, Target};
 use contract::is_valid;
 
 /// Of the OpenAPI Initiative: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
@@ -48,45 +52,48 @@ fn the_document_is_openapi_3_1() {
     assert_eq!(contract::errors(&schema, &openapi()), None);
 }
 
-/// What the router's source has arms for, with `{}` where something stands in a path.
-fn served() -> BTreeSet<String> {
-    let source = include_str!("../../route.rs");
-    let mut served: BTreeSet<String> =
-        ["/events", "/events/{}", "/hooks/{}"].map(|path| format!("POST {path}")).into();
-    // Senders ask there before they send.
-    served.extend(["/events", "/events/{}", "/hooks/{}"].map(|path| format!("OPTIONS {path}")));
-    let (rest, api) = source.split_once("async fn api(").unwrap();
-    let (root, subscriptions) = rest.split_once("async fn subscriptions(").unwrap();
-    for (prefix, source) in [("", root), ("/subscriptions", subscriptions), ("/api/v1", api)] {
-        let arms = source.lines().filter_map(|line| line.trim_start().strip_prefix("(["));
-        for (segments, rest) in arms.filter_map(|arm| arm.split_once("], ")) {
-            let verb = rest.split_once(") =>").map(|(verb, _)| verb);
-            let Some(verb) = verb.filter(|verb| *verb != "_") else { continue };
-            let segments = segments.split(", ").filter(|segment| !segment.is_empty());
-            let segments = segments.map(|segment| {
-                segment.strip_prefix('"').map_or("{}", |literal| literal.trim_end_matches('"'))
-            });
-            let path: String = segments.map(|segment| format!("/{segment}")).collect();
-            served.insert(format!("{} {prefix}{path}", verb.to_uppercase()));
-        }
-    }
-    served
+/// What a path of the description is as a path of a request.
+fn example_path(path: &str) -> String {
+    let segment = |text: &str| if text.starts_with('{') { "x".to_owned() } else { text.into() };
+    path.split('/').map(segment).collect::<Vec<String>>().join("/")
 }
 
 #[test]
 fn what_is_served_is_described_and_nothing_else() {
-    let nameless = |path: &str| {
-        let segment =
-            |text: &str| if text.starts_with('{') { "{}".to_owned() } else { text.into() };
-        path.split('/').map(segment).collect::<Vec<String>>().join("/")
-    };
-    let described: BTreeSet<String> = operations(&openapi())
-        .into_iter()
-        .map(|(method, path, _)| format!("{method} {}", nameless(&path)))
-        .collect();
-    let served = served();
-    assert!(served.len() > 30, "the router's arms are no longer found: {served:?}");
-    assert_eq!(described, served);
+    let operations = table::operations(&mut Schemas::new());
+    let described: BTreeSet<_> = operations.iter().map(|op| (op.method, op.path)).collect();
+    let mut reached = BTreeSet::new();
+    for (_, path) in &described {
+        for method in ["get", "put", "post", "delete", "options", "patch"] {
+            let target = Target::find(&method.to_uppercase().parse().unwrap(), &example_path(path));
+            let Ok(Target { endpoint, .. }) = target else {
+                assert!(!described.contains(&(method, path)), "{method} {path} is not served");
+                continue;
+            };
+            // A hook is asked itself which methods it has.
+            let known = described.contains(&(method, path)) || endpoint == Endpoint::Hook;
+            assert!(known, "{method} {path} is not described");
+            reached.insert(format!("{endpoint:?}"));
+        }
+    }
+    let source =
+        include_str!("../../endpoint.rs").split_once("pub(crate) enum Endpoint {").unwrap();
+    let variants = source.1.split_once("\n}").unwrap().0.lines().map(str::trim);
+    let variants = variants.filter_map(|line| line.strip_suffix(',')).map(str::to_owned);
+    assert_eq!(reached, variants.collect(), "an endpoint has no path that is described");
+}
+
+#[test]
+fn who_may_ask_is_described() {
+    for operation in table::operations(&mut Schemas::new()) {
+        let (method, path) = (operation.method.to_uppercase(), example_path(operation.path));
+        let endpoint = Target::find(&method.parse().unwrap(), &path).unwrap().endpoint;
+        let described = match operation.access {
+            Access::Open | Access::Signed => None,
+            Access::Scope(scope) => Some(scope),
+        };
+        assert_eq!(described, endpoint.scope().map(Scope::as_str), "{method} {path}");
+    }
 }
 
 #[test]
