@@ -21,10 +21,15 @@ by_hand! {
         "type": ["string", "object", "array"],
         "examples": ["subject = 'customer-1'", { "cel": "data.amount > 10" }],
     }
+    Dialect |_| {
+        "description": "How a filter is written.",
+        "type": "string",
+        "enum": ["all", "any", "cel", "exact", "not", "prefix", "sql", "suffix"],
+    }
     Manifest |generator| {
         "description": "What a function declares of itself: docs/delivery.md.",
         "type": "object",
-        "properties": members(generator),
+        "properties": nullable(members(generator), &["on"]),
         "required": ["on"],
         "additionalProperties": false,
         "examples": [{ "on": ["order.*"], "key": "subject", "timeout": "2s" }],
@@ -39,13 +44,13 @@ by_hand! {
     ProtocolSettings |_| {
         "description": "How the requests look.",
         "type": "object",
-        "properties": { "headers": settings()[0], "method": settings()[1] },
+        "properties": protocol_settings(),
         "additionalProperties": false,
     }
     SubscriptionConfig |generator| {
         "description": "What a manifest says of deliveries: docs/delivery.md.",
         "type": "object",
-        "properties": config(generator),
+        "properties": nullable(config(generator), &[]),
         "additionalProperties": false,
     }
 }
@@ -54,11 +59,26 @@ const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$";
 const URL_LEN_MAX: usize = 2048;
 const BYTES: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
 
-fn object(properties: &Value, required: &[&str]) -> Value {
+/// A member that is null counts as left out, where it may be left out.
+fn nullable(mut properties: Value, required: &[&str]) -> Value {
+    for (name, schema) in properties.as_object_mut().into_iter().flatten() {
+        if !required.contains(&&**name) {
+            *schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
+    }
+    properties
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
     json!({
-        "type": "object", "properties": properties, "required": required,
+        "type": "object", "properties": nullable(properties, required), "required": required,
         "additionalProperties": false,
     })
+}
+
+fn protocol_settings() -> Value {
+    let [headers, method] = settings();
+    nullable(json!({ "headers": headers, "method": method }), &[])
 }
 
 fn number(min: u32, max: u32) -> Value {
@@ -70,7 +90,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
     let patterns = json!({ "type": "array", "items": pattern, "minItems": 1, "maxItems": 64 });
     let duration = generator.subschema_for::<Duration>();
     let rate =
-        object(&json!({ "limit": number(1, 1_000_000), "period": duration }), &["limit", "period"]);
+        object(json!({ "limit": number(1, 1_000_000), "period": duration }), &["limit", "period"]);
     let schedule = schedule(generator);
     json!({
         "name": generator.subschema_for::<FunctionName>(),
@@ -80,7 +100,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
             "type": "string", "pattern": "^([a-z0-9]{1,64}|data\\./.{0,255})$",
             "description": "`subject`, `source`, an extension's name, or `data./json/pointer`.",
         },
-        "retry": object(&json!({
+        "retry": object(json!({
             "attempts": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 16 },
             "initial": duration,
             "factor": { "type": "number", "minimum": 1, "maximum": 100, "default": 2.0 },
@@ -88,7 +108,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
             "age": duration,
         }), &[]),
         "deadLetter": object(
-            &json!({ "lane": { "type": "string", "enum": ["skip", "halt"] }, "keep": duration }),
+            json!({ "lane": { "type": "string", "enum": ["skip", "halt"] }, "keep": duration }),
             &[],
         ),
         "timeout": duration,
@@ -98,10 +118,10 @@ fn members(generator: &mut SchemaGenerator) -> Value {
         "priority": { "type": "integer", "minimum": 0, "maximum": 9, "default": 5 },
         "rateLimit": rate,
         "throttle": rate,
-        "debounce": object(&json!({ "period": duration, "max": duration }), &["period"]),
-        "batch": object(&json!({ "max": number(1, 1000), "wait": duration }), &["max"]),
+        "debounce": object(json!({ "period": duration, "max": duration }), &["period"]),
+        "batch": object(json!({ "max": number(1, 1000), "wait": duration }), &["max"]),
         "breaker": object(
-            &json!({ "failures": number(1, 10_000), "probe": duration }),
+            json!({ "failures": number(1, 10_000), "probe": duration }),
             &["failures"],
         ),
         "schedule": { "anyOf": [
@@ -118,7 +138,7 @@ fn sink() -> Value {
     let url = json!({ "type": "string", "maxLength": URL_LEN_MAX, "pattern": URL });
     let [headers, method] = settings();
     object(
-        &json!({
+        json!({
             "url": url, "method": method, "headers": headers, "mode": mode, "secrets": secrets,
         }),
         &["url"],
@@ -160,7 +180,7 @@ fn config(generator: &mut SchemaGenerator) -> Value {
 fn requests(duration: &Schema) -> Value {
     let host = json!({ "type": "string", "minLength": 1 });
     object(
-        &json!({
+        json!({
             "allow": { "anyOf": [
                 host, { "type": "array", "items": host, "minItems": 1, "maxItems": 64 },
             ] },
@@ -176,5 +196,5 @@ fn schedule(generator: &mut SchemaGenerator) -> Value {
     let missed = generator.subschema_for::<Missed>();
     let text = json!({ "type": "string", "minLength": 1 });
     let name = json!({ "type": "string", "minLength": 1, "maxLength": 64 });
-    object(&json!({ "name": name, "cron": text, "zone": text, "missed": missed }), &["cron"])
+    object(json!({ "name": name, "cron": text, "zone": text, "missed": missed }), &["cron"])
 }

@@ -181,7 +181,8 @@ fn test(schemas: &mut Schemas) -> Operation {
         .takes("The event.", &content)
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
         .refuses(&[QUERY, NAME, BODY, EVENT, FUNCTION, DISK])
-        .refuses(&[&[(409, "function.not_active"), (422, "function.load"), (500, "module.host")]])
+        .refuses(&[&[(409, "function.not_active"), (409, "function.subscription")]])
+        .refuses(&[&[(422, "function.load"), (500, "module.host")]])
 }
 
 fn test_component(schemas: &mut Schemas) -> Operation {

@@ -30,12 +30,17 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         show(schemas),
         update(schemas),
         remove(schemas),
-        options(ONE, "askSubscription").with([id(schemas)]),
+        options(ONE, "askSubscription").with([any_id()]),
     ]
 }
 
 fn id(schemas: &mut Schemas) -> Value {
     in_path("id", schemas.body::<FunctionName>(), "shop")
+}
+
+/// It is not looked up.
+fn any_id() -> Value {
+    in_path("id", json!({ "type": "string", "minLength": 1 }), "shop")
 }
 
 fn list(schemas: &mut Schemas) -> Operation {
