@@ -14,6 +14,7 @@ mod boot;
 mod breaker;
 mod breaker_steps;
 mod canary;
+mod capabilities;
 mod clock;
 mod commit;
 mod core;
@@ -72,6 +73,7 @@ mod window;
 
 pub use breaker::{BreakerInfo, BreakerState};
 pub use canary::{InvalidShare, Share};
+pub use capabilities::Capabilities;
 pub use clock::Clock;
 pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 pub use feed::FeedItem;

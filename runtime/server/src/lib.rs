@@ -31,6 +31,7 @@ mod receipts;
 mod route;
 mod tasks;
 mod tls;
+mod trust;
 mod views;
 
 pub use app::{App, AppError};
@@ -39,6 +40,7 @@ pub use config::{
     Token,
 };
 pub use tls::TlsError;
+pub use trust::{ModuleKey, PublicKey, TrustError};
 
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
 use crate::tls::Tls;
+use crate::trust::Trust;
 
 pub(crate) type Answer = Result<Response<ResponseBody>, Problem>;
 
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     pub(crate) gate: Gate,
     pub(crate) hooks: Hooks,
     pub(crate) handshake: Handshake,
+    pub(crate) trust: Trust,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,

@@ -148,11 +148,17 @@ fn a_deploy() {
         manifest: manifest(),
         warnings: vec!["careful".into()],
         imports: vec!["wasi:clocks/wall-clock".into()],
+        capabilities: Capabilities {
+            all: ["clock".to_owned()].into(),
+            added: ["clock".to_owned()].into(),
+            removed: ["state".to_owned()].into(),
+        },
     };
     let (digest, manifest) = ("01".repeat(32), manifest().to_json());
     let expect = format!(
         r#"{{"name":"welcome","revision":"r3","digest":"{digest}","active":true,
-        "canary":false,"manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"]}}"#
+        "canary":false,"manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"],
+        "capabilities":{{"all":["clock"],"added":["clock"],"removed":["state"]}}}}"#
     );
     check(DeployedView::from(deployed), &expect);
 }
