@@ -2,6 +2,7 @@
 //! its own, and an HTTP client that can also misbehave. Knows nothing of the crates inside.
 
 mod api;
+mod certificates;
 mod cli;
 mod documents;
 mod feed;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 
 pub(crate) use api::{committed, dead, text_reply, upload};
+pub(crate) use certificates::Authority;
 pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
 pub(crate) use feed::Feed;
@@ -77,7 +79,12 @@ impl Event {
 
     /// The request that sends it in structured mode.
     pub(crate) fn request(&self) -> Request {
-        Request::post("/events").body("application/cloudevents+json", self.json().to_string())
+        self.request_to("/events")
+    }
+
+    /// The same, to another address of it.
+    pub(crate) fn request_to(&self, path: impl Into<String>) -> Request {
+        Request::post(path).body("application/cloudevents+json", self.json().to_string())
     }
 }
 

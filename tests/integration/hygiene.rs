@@ -318,8 +318,10 @@ fn connections_beyond_the_limit_are_turned_away() {
 #[test]
 fn a_token_is_asked_of_everything_but_health() {
     let host = Setup::new().set("TOKEN", "s3cret-token").start();
-    assert_eq!(host.send(Request::get("/healthz")).status, 200);
-    for path in ["/api/v1/functions", "/metrics", "/readyz", "/", "/events"] {
+    for open in ["/healthz", "/readyz"] {
+        assert_eq!(host.send(Request::get(open)).status, 200);
+    }
+    for path in ["/api/v1/functions", "/metrics", "/", "/nothing"] {
         let refused = host.send(Request::get(path));
         refused.problem(401, "http.unauthorized");
         assert!(refused.header("www-authenticate").is_some_and(|h| h.contains("Bearer")));
@@ -333,14 +335,24 @@ fn a_token_is_asked_of_everything_but_health() {
 }
 
 #[test]
-fn an_address_that_others_reach_needs_a_token() {
+fn an_address_that_others_reach_needs_tokens_and_tls() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let ended = Setup::new().listen(address).try_start().unwrap_err();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        assert!(ended.log.contains("token"), "{}", ended.log);
+        for part in ["token", "tls.cert", "--insecure-listen", "config.exposed"] {
+            assert!(ended.log.contains(part), "{part}: {}", ended.log);
+        }
         assert!(ended.log.lines().count() <= 2, "one clear error: {}", ended.log);
     }
-    let host = Setup::new().listen("0.0.0.0:0").set("TOKEN", "s3cret").start();
+    // Once is not enough, whichever it is.
+    let open = || Setup::new().listen("0.0.0.0:0").set("TOKEN", "s3cret");
+    for once in
+        [open(), open().argument("--insecure-listen"), open().set("ACCESS_INSECURE", "true")]
+    {
+        let ended = once.try_start().unwrap_err();
+        assert!(ended.log.contains("config.exposed"), "{}", ended.log);
+    }
+    let host = open().argument("--insecure-listen").set("ACCESS_INSECURE", "true").start();
     host.send(Request::get("/api/v1/functions")).problem(401, "http.unauthorized");
 }
 

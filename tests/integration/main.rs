@@ -10,6 +10,7 @@
 mod harness;
 
 mod accept;
+mod access;
 mod batches;
 mod breaker;
 mod canary;
@@ -18,6 +19,7 @@ mod cli;
 mod crash;
 mod data_directory;
 mod deploy;
+mod describe;
 mod docs;
 mod feed;
 mod filters;

@@ -104,7 +104,7 @@ fn what_a_sink_refuses_is_a_dead_letter_and_can_be_redriven() {
     assert_eq!(dead(&host.settle(&event("order.paid"))).0, "sink.status");
     assert_eq!(sink.taken(4).len(), 4);
     let redriven = host.post("/api/v1/deliveries/redrive", json!({"function": "shop"}));
-    assert_eq!(redriven["redriven"], 2, "{redriven}");
+    assert_eq!(redriven["count"], 2, "{redriven}");
     host.settled();
     assert_eq!(host.counts("shop")["committed"], 2);
 }

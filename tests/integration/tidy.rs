@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("model", &[]),
+    ("access", &["triphammer-model"]),
     ("filter", &["triphammer-model"]),
     ("hooks", &["triphammer-model"]),
     ("journal", &["triphammer-model"]),
@@ -28,6 +29,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     (
         "server",
         &[
+            "triphammer-access",
             "triphammer-model",
             "triphammer-filter",
             "triphammer-hooks",
@@ -36,7 +38,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "triphammer-sandbox",
         ],
     ),
-    ("cli", &["triphammer-model", "triphammer-server"]),
+    ("cli", &["triphammer-access", "triphammer-model", "triphammer-server"]),
 ];
 
 /// What only one crate may depend on, by the beginning of its name.
@@ -204,7 +206,8 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 26] = [
+const FAMILIES: [&str; 28] = [
+    "access",
     "canary",
     "config",
     "delivery",
@@ -231,6 +234,7 @@ const FAMILIES: [&str; 26] = [
     "state",
     "subscription",
     "timer",
+    "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

@@ -1,10 +1,12 @@
 //! The arguments of `trip`: what every command takes, and the list of commands.
 
+use std::path::PathBuf;
+
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
-    activate, bench, build, dead, demo, deploy, event, events, function, functions, new, pause,
-    remove, replay, replays, resume, rollback, send, state, tail, test, up,
+    activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, new,
+    pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -37,9 +39,39 @@ pub(crate) struct Global {
         help_heading = "Host"
     )]
     pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: Trust,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// Certificates, for a host that speaks TLS.
+#[derive(ClapArgs, Clone, Debug, Default)]
+pub(crate) struct Trust {
+    /// Trust hosts by these certificates (PEM) instead of the system's
+    #[arg(long, global = true, env = "TRIPHAMMER_CA", value_name = "FILE", help_heading = "Host")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate that proves who you are (PEM)
+    #[arg(
+        long,
+        global = true,
+        env = "TRIPHAMMER_CLIENT_CERT",
+        value_name = "FILE",
+        requires = "client_key",
+        help_heading = "Host"
+    )]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(
+        long,
+        global = true,
+        env = "TRIPHAMMER_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_cert",
+        help_heading = "Host"
+    )]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,6 +120,10 @@ pub(crate) enum Command {
     Test(test::Args),
     /// Measure a host under load
     Bench(bench::Args),
+    /// Make, list, revoke or renew the tokens of a host on this machine
+    Token(token::Args),
+    /// List who changed what
+    Audit(audit::Args),
 }
 
 #[cfg(test)]

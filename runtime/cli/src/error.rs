@@ -29,6 +29,8 @@ pub(crate) enum Error {
     Project(#[from] project::Error),
     #[error(transparent)]
     Load(#[from] load::Error),
+    #[error("{} ({})", chain(.0), .0.code())]
+    Access(triphammer_access::Error),
     #[error(transparent)]
     Host(#[from] host::Error),
     #[error("the output could not be written")]
@@ -38,7 +40,7 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn exit_code(&self) -> ExitCode {
         let wrong_usage = match self {
-            Self::Usage(_) => true,
+            Self::Usage(_) | Self::Access(triphammer_access::Error::Setting { .. }) => true,
             Self::Client(error) => error.is_usage(),
             Self::Project(error) => error.is_usage(),
             _ => false,
@@ -53,6 +55,12 @@ impl Error {
 
     pub(crate) fn file(what: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::File { what, path: path.into(), source }
+    }
+}
+
+impl From<triphammer_access::Error> for Error {
+    fn from(error: triphammer_access::Error) -> Self {
+        Self::Access(error)
     }
 }
 

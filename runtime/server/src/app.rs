@@ -7,18 +7,22 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::info;
+use triphammer_access::{AuditLog, TokenFile, Tokens};
 use triphammer_outbound::{Client, SetupError};
 use triphammer_pipeline::{OpenError, Options, Pipeline, Push, Running};
 
 use crate::body::BodyReader;
 use crate::codec::Bounds;
-use crate::config::{Config, ConfigError, HttpLimits};
+use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, Token};
+use crate::exposure::{self, Protection};
+use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::listen;
 use crate::push::Pusher;
 use crate::route::Server;
 use crate::tasks::{TaskError, TaskKind, Tasks};
+use crate::tls::{Tls, TlsError};
 
 /// A host that has recovered and listens, and answers once it is [run](Self::run).
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub struct App {
     listener: TcpListener,
     pipeline: Pipeline,
     running: Running,
+    gate: Gate,
+    tls: Option<Arc<Tls>>,
     config: Config,
 }
 
@@ -36,6 +42,13 @@ pub struct App {
 pub enum AppError {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Other machines could reach it, and nothing protects it.
+    #[error("{0}")]
+    Exposed(String),
+    #[error(transparent)]
+    Access(#[from] triphammer_access::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("can't listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("requests can't go out")]
@@ -52,6 +65,9 @@ impl AppError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(error) => error.code(),
+            Self::Exposed(_) => "config.exposed",
+            Self::Access(error) => error.code(),
+            Self::Tls(error) => error.code(),
             Self::Listen { .. } => "host.listen",
             Self::Outgoing(error) => error.code(),
             Self::Open(error) => error.code(),
@@ -63,6 +79,8 @@ impl AppError {
 impl App {
     /// Listens, then opens the data directory and recovers. Connections that come meanwhile wait.
     pub async fn build(config: Config) -> Result<Self, AppError> {
+        let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
+        let tokens = tokens(&config, tls.as_deref())?;
         let listen_error = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
@@ -73,7 +91,20 @@ impl App {
             Ok(opened) => opened.map_err(Box::new)?,
             Err(error) => return Err(AppError::Failed(error.to_string())),
         };
-        Ok(Self { address, listener, pipeline, running, config })
+        // Only now, for another host might have been writing to it.
+        let AuditConfig { path, files, file_bytes } = config.audit.clone();
+        match AuditLog::open(path, files, file_bytes) {
+            Ok(audit) => {
+                let gate = Gate::new(tokens, Arc::new(audit));
+                Ok(Self { address, listener, pipeline, running, gate, tls, config })
+            }
+            Err(error) => {
+                let closing = move || running.shutdown(CLOSING);
+                let closed = tokio::task::spawn_blocking(closing).await;
+                closed.map_err(|error| AppError::Failed(error.to_string()))?;
+                Err(error.into())
+            }
+        }
     }
 
     /// Where this host answers, without a slash at the end.
@@ -83,7 +114,8 @@ impl App {
             let local = if address.is_ipv4() { [127, 0, 0, 1].into() } else { LOOPBACK_V6 };
             address.set_ip(local);
         }
-        format!("http://{address}")
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
     }
 
     /// The address that it listens on, with the port that it was given.
@@ -94,10 +126,11 @@ impl App {
     /// Serves until `signal` resolves, then finishes what is running and closes the data
     /// directory. Ends with an error when the journal fails.
     pub async fn run(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
-        let Self { address, listener, pipeline, mut running, config } = self;
+        let Self { address, listener, pipeline, mut running, gate, tls, config } = self;
         let grace = config.shutdown_grace;
         let mut tasks = Tasks::new();
-        let server = Arc::new(server(&config, address, pipeline, &tasks));
+        gate.record(gate.own("host-start", started(&config, address, &gate))).await;
+        let server = Arc::new(server(&config, address, pipeline, gate, tls, &tasks));
         tasks.spawn(TaskKind::Http, listen::serve(listener, server, tasks.shutdown()));
         info!(%address, "listening");
         let mut asked = None;
@@ -133,7 +166,40 @@ fn pusher(options: &Options) -> Result<Arc<dyn Push>, AppError> {
 const CLOSING: Duration = Duration::from_millis(500);
 const LOOPBACK_V6: std::net::IpAddr = std::net::IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
 
-fn server(config: &Config, address: SocketAddr, pipeline: Pipeline, tasks: &Tasks) -> Server {
+/// The tokens, if they and TLS are enough for where this host listens.
+fn tokens(config: &Config, tls: Option<&Tls>) -> Result<Tokens, AppError> {
+    let file = TokenFile::new(&config.access.tokens);
+    let fixed = config.token.as_ref().map(Token::as_bytes);
+    let tokens = Tokens::open(file, config.access.required, fixed)?;
+    let protection = Protection {
+        authenticated: tokens.is_required() || tls.is_some_and(Tls::is_mutual),
+        encrypted: tls.is_some(),
+    };
+    let allowed = exposure::check(config.listen, protection, config.access.insecure);
+    allowed.map_err(AppError::Exposed)?;
+    Ok(tokens)
+}
+
+/// What the audit log says of a start: the settings that decide who may come in.
+fn started(config: &Config, address: SocketAddr, gate: &Gate) -> serde_json::Value {
+    serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "listen": address.to_string(),
+        "tls": config.tls.is_some(),
+        "clientCertificates": config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+        "tokensRequired": gate.tokens().is_required(),
+        "tokens": gate.tokens().names(),
+    })
+}
+
+fn server(
+    config: &Config,
+    address: SocketAddr,
+    pipeline: Pipeline,
+    gate: Gate,
+    tls: Option<Arc<Tls>>,
+    tasks: &Tasks,
+) -> Server {
     let http: HttpLimits = config.http.clone();
     Server {
         pipeline,
@@ -143,12 +209,15 @@ fn server(config: &Config, address: SocketAddr, pipeline: Pipeline, tasks: &Task
             config.public_url.clone(),
         ),
         handshake: config.handshake.clone(),
-        guard: Guard::new(address, &config.allowed_hosts, config.token.clone()),
+        guard: Guard::new(address, &config.allowed_hosts),
+        gate,
+        tls,
         bodies: BodyReader::new(http.body_memory_bytes, http.body_timeout),
         bounds: Bounds {
             event_bytes_max: http.event_bytes_max,
             batch_events_max: http.batch_events_max,
         },
+        multiplexed: Semaphore::new(http.connections_max),
         streams: Arc::new(Semaphore::new(http.streams_max)),
         shutdown: tasks.shutdown(),
         http,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -22,6 +22,21 @@ use crate::problem::Problem;
 pub(crate) enum ResponseBody {
     Whole(Bytes),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+impl ResponseBody {
+    /// Keeps `guard` until the last piece was taken, or nobody wants it any more.
+    pub(crate) fn holding(self, guard: impl Send + 'static) -> Self {
+        match self {
+            Self::Whole(bytes) => Self::Whole(bytes),
+            Self::Stream(pieces) => {
+                let held = pieces.inspect(move |_| {
+                    let _held = &guard;
+                });
+                Self::Stream(Box::pin(held))
+            }
+        }
+    }
 }
 
 impl From<Vec<u8>> for ResponseBody {

@@ -1,20 +1,16 @@
-//! Who may talk to this host. Knows no paths but the one that stays open, and no events.
+//! Which web pages may talk to this host. Knows no paths, no tokens and no events.
 //!
 //! A browser is the danger: any web page can make it send requests to `localhost`. Two headers
 //! that a page can't forge tell such a request apart. `Host` names where the browser believes it
-//! is (a rebound DNS name gives itself away there), and `Origin` the page that asks. On top of
-//! that, a token; without one this host only listens on loopback, see [`crate::config`].
+//! is (a rebound DNS name gives itself away there), and `Origin` the page that asks. Tokens are
+//! [`crate::gate`]'s.
 
 use std::net::{IpAddr, SocketAddr};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use hyper::header::{HOST, HeaderMap, ORIGIN};
 use hyper::{StatusCode, Uri};
 
-use crate::config::Token;
 use crate::problem::Problem;
-use crate::route::hook_name;
 
 /// Asked about every request before anything else happens.
 #[derive(Clone, Debug)]
@@ -23,38 +19,23 @@ pub(crate) struct Guard {
     hosts: Vec<String>,
     /// Whether any address is ours, because this host listens on all of them.
     any_address: bool,
-    token: Option<Token>,
-}
-
-/// Answers without a token, for whoever watches over the process.
-const OPEN_PATH: &str = "/healthz";
-
-/// A webhook proves itself who sends it.
-fn is_open(path: &str) -> bool {
-    path == OPEN_PATH || hook_name(path).is_some()
 }
 
 impl Guard {
-    pub(crate) fn new(listen: SocketAddr, allowed_hosts: &[String], token: Option<Token>) -> Self {
+    pub(crate) fn new(listen: SocketAddr, allowed_hosts: &[String]) -> Self {
         let own = ["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
         let address = match listen.ip() {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
         let hosts = own.into_iter().chain([address]).chain(allowed_hosts.iter().cloned()).collect();
-        Self { hosts, any_address: listen.ip().is_unspecified(), token }
+        Self { hosts, any_address: listen.ip().is_unspecified() }
     }
 
     /// Refuses what must not come in. `headers` and `uri` are those of the request.
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         let host = self.check_host(uri, headers)?;
-        self.check_origin(headers, host)?;
-        match &self.token {
-            Some(token) if !is_open(uri.path()) && !is_authorized(token, headers) => {
-                Err(unauthorized(uri.path()))
-            }
-            _ => Ok(()),
-        }
+        self.check_origin(headers, host)
     }
 
     fn check_host<'h>(&self, uri: &Uri, headers: &'h HeaderMap) -> Result<&'h str, Problem> {
@@ -119,44 +100,12 @@ fn is_address(name: &str) -> bool {
     bare.parse::<IpAddr>().is_ok()
 }
 
-/// A token comes as `Bearer`, or as the password of `Basic`, which is what a browser can ask for.
-fn is_authorized(token: &Token, headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return false;
-    };
-    let Some((scheme, credentials)) = value.to_str().ok().and_then(|text| text.split_once(' '))
-    else {
-        return false;
-    };
-    let credentials = credentials.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return token.matches(credentials.as_bytes());
-    }
-    let pair = STANDARD.decode(credentials).unwrap_or_default();
-    let password = pair.splitn(2, |&b| b == b':').nth(1);
-    scheme.eq_ignore_ascii_case("basic") && password.is_some_and(|given| token.matches(given))
-}
-
-fn unauthorized(path: &str) -> Problem {
-    let detail = "this host asks for its token: `Authorization: Bearer TOKEN`";
-    let problem = Problem::new(StatusCode::UNAUTHORIZED, "http.unauthorized", detail)
-        .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"triphammer\""));
-    if path == "/" {
-        // Makes a browser ask its user, who then sees the page.
-        let basic = HeaderValue::from_static("Basic realm=\"triphammer\", charset=\"UTF-8\"");
-        return problem.header(WWW_AUTHENTICATE, basic);
-    }
-    problem
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn guard(listen: &str, token: Option<&str>) -> Guard {
-        let token = token.map(|token| Token::new(token).unwrap());
-        Guard::new(listen.parse().unwrap(), &["events.example.com".into()], token)
+    fn guard(listen: &str) -> Guard {
+        Guard::new(listen.parse().unwrap(), &["events.example.com".into()])
     }
 
     fn ask(guard: &Guard, uri: &str, headers: &[(&'static str, &str)]) -> &'static str {
@@ -166,17 +115,14 @@ mod tests {
         }
         match guard.check(&uri.parse().unwrap(), &map) {
             Ok(()) => "ok",
-            Err(problem) => match problem.code() {
-                "http.host" => "host",
-                "http.origin" => "origin",
-                _ => "token",
-            },
+            Err(problem) if problem.code() == "http.host" => "host",
+            Err(_) => "origin",
         }
     }
 
     #[track_caller]
     fn check_host(listen: &str, host: &str, expect: &str) {
-        assert_eq!(ask(&guard(listen, None), "/", &[("host", host)]), expect, "{host}");
+        assert_eq!(ask(&guard(listen), "/", &[("host", host)]), expect, "{host}");
     }
 
     #[test]
@@ -205,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_host_is_named_once() {
-        let guard = guard("127.0.0.1:7070", None);
+        let guard = guard("127.0.0.1:7070");
         assert_eq!(ask(&guard, "/", &[]), "host");
         assert_eq!(ask(&guard, "/", &[("host", "localhost"), ("host", "localhost")]), "host");
         assert_eq!(ask(&guard, "http://evil.example/", &[("host", "localhost")]), "host");
@@ -215,7 +161,7 @@ mod tests {
     #[track_caller]
     fn check_origin(origin: &str, expect: &str) {
         let headers = [("host", "localhost:7070"), ("origin", origin)];
-        assert_eq!(ask(&guard("127.0.0.1:7070", None), "/events", &headers), expect, "{origin}");
+        assert_eq!(ask(&guard("127.0.0.1:7070"), "/events", &headers), expect, "{origin}");
     }
 
     #[test]
@@ -228,38 +174,5 @@ mod tests {
         check_origin("null", "origin");
         check_origin("", "origin");
         check_origin("file://localhost:7070", "origin");
-    }
-
-    #[track_caller]
-    fn check_token(uri: &str, authorization: Option<&str>, expect: &str) {
-        let mut headers = vec![("host", "localhost")];
-        headers.extend(authorization.map(|value| ("authorization", value)));
-        let guard = guard("127.0.0.1:7070", Some("s3cret"));
-        assert_eq!(ask(&guard, uri, &headers), expect, "{uri} {authorization:?}");
-    }
-
-    #[test]
-    fn a_token_is_asked_of_everything_but_health() {
-        check_token("/healthz", None, "ok");
-        for uri in ["/", "/events", "/readyz", "/metrics", "/healthz/", "/api/v1/functions"] {
-            check_token(uri, None, "token");
-            check_token(uri, Some("Bearer s3cret"), "ok");
-        }
-        check_token("/events", Some("bearer  s3cret"), "ok");
-        check_token("/", Some("Basic YW55Om9uZTpzM2NyZXQ="), "token");
-        check_token("/", Some("Basic YW55OnMzY3JldA=="), "ok");
-        for wrong in ["Bearer", "Bearer ", "Bearer s3cre", "Bearer s3crets", "s3cret", "Basic !"] {
-            check_token("/events", Some(wrong), "token");
-        }
-    }
-
-    #[test]
-    fn only_the_page_makes_a_browser_ask() {
-        let challenges = |path| {
-            let response = unauthorized(path).into_response();
-            response.headers().get_all("www-authenticate").iter().count()
-        };
-        assert_eq!(challenges("/events"), 1);
-        assert_eq!(challenges("/"), 2);
     }
 }

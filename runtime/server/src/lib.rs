@@ -2,14 +2,23 @@
 //!
 //! The composition root. Types of HTTP stop here; nothing below knows what a request is.
 
+mod admit;
 mod api;
 mod app;
 mod body;
+mod caller;
+mod client_name;
 mod codec;
 mod config;
+mod credentials;
+mod describe;
+mod endpoint;
 mod errors;
+mod exposure;
+mod gate;
 mod guard;
 mod hooks;
+mod http2;
 mod json;
 mod listen;
 mod metrics;
@@ -21,10 +30,15 @@ mod query;
 mod receipts;
 mod route;
 mod tasks;
+mod tls;
 mod views;
 
 pub use app::{App, AppError};
-pub use config::{Config, ConfigError, HttpLimits, Overrides, Token};
+pub use config::{
+    AccessConfig, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides, TlsConfig,
+    Token,
+};
+pub use tls::TlsError;
 
 #[cfg(test)]
 mod tests;

@@ -55,14 +55,22 @@ impl Problem {
             .header(hyper::header::ALLOW, HeaderValue::from_static(allow))
     }
 
+    /// What went wrong is this host's own.
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "host.internal", detail)
+    }
+
     /// The request was wrong, not the host.
     pub(crate) fn is_refusal(&self) -> bool {
         self.status.is_client_error()
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

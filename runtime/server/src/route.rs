@@ -1,28 +1,32 @@
-//! Which handler answers which path. Knows no shapes and no limits.
+//! Which handler answers which endpoint. Knows no shapes, no limits, and not who may ask.
 
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    deliveries, dry_run, events, filters, functions, handshake, hooks, host, ingress, post,
-    replays, stream, subscriptions,
+    audit, deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host,
+    ingress, post, replays, stream, subscriptions,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
+use crate::caller::Caller;
 use crate::codec::Bounds;
 use crate::config::{Handshake, HttpLimits};
+use crate::endpoint::{Endpoint, Target};
+use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
+use crate::tls::Tls;
 
 pub(crate) type Answer = Result<Response<ResponseBody>, Problem>;
 
@@ -30,6 +34,7 @@ pub(crate) type Answer = Result<Response<ResponseBody>, Problem>;
 pub(crate) struct Server {
     pub(crate) pipeline: Pipeline,
     pub(crate) guard: Guard,
+    pub(crate) gate: Gate,
     pub(crate) hooks: Hooks,
     pub(crate) handshake: Handshake,
     pub(crate) bodies: BodyReader,
@@ -37,12 +42,17 @@ pub(crate) struct Server {
     pub(crate) http: HttpLimits,
     /// One permit for each live feed.
     pub(crate) streams: Arc<Semaphore>,
+    /// One permit for each request over HTTP/2, on all connections.
+    pub(crate) multiplexed: Semaphore,
     pub(crate) shutdown: Shutdown,
+    /// None for plain HTTP.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// A request whose body is still to come, and what its path says.
 pub(crate) struct Call<'s> {
     pub(crate) server: &'s Server,
+    pub(crate) caller: &'s Caller,
     pub(crate) parts: Parts,
     pub(crate) body: Incoming,
     pub(crate) query: Query,
@@ -52,163 +62,83 @@ pub(crate) struct Call<'s> {
 const JSON: Allowance =
     Allowance { bytes: 256 << 10, what: "the body", code: "http.body_too_large" };
 
-/// Answers a request, whatever it is.
-pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Response<ResponseBody> {
-    let allowed = server.guard.check(request.uri(), request.headers());
-    let result = match allowed {
-        Err(problem) => Err(problem),
-        Ok(()) if request.method() == Method::OPTIONS && takes_events(request.uri().path()) => {
-            handshake::answer(&server.handshake, request.headers())
-        }
-        Ok(()) if request.uri().path() == "/events" => ingress::answer(server, request).await,
+/// Answers a request of somebody who may ask this.
+pub(crate) async fn answer(
+    server: &Server,
+    caller: &Caller,
+    target: Target,
+    request: Request<Incoming>,
+) -> Answer {
+    let Target { endpoint, argument } = target;
+    match endpoint {
+        Endpoint::Events => ingress::answer(server, caller, request).await,
         // Boxed, so that the hot path is not as large as the largest of these.
-        Ok(()) => match posted_type(request.uri().path()).map(str::to_owned) {
-            Some(ty) => Box::pin(post::answer(server, request, &ty)).await,
-            None => match hook_name(request.uri().path()).map(str::to_owned) {
-                Some(name) => Box::pin(hooks::answer(server, request, &name)).await,
-                None => Box::pin(elsewhere(server, request)).await,
-            },
-        },
-    };
-    result.unwrap_or_else(Problem::into_response)
+        Endpoint::EventsOfType => {
+            let ty = argument.unwrap_or_default();
+            Box::pin(post::answer(server, caller, request, &ty)).await
+        }
+        Endpoint::Hook => {
+            let name = argument.unwrap_or_default();
+            Box::pin(hooks::answer(server, caller, request, &name)).await
+        }
+        Endpoint::Handshake => handshake::answer(&server.handshake, request.headers()),
+        other => Box::pin(elsewhere(server, caller, other, argument, request)).await,
+    }
 }
 
-/// Senders may ask there whether they may deliver.
-fn takes_events(path: &str) -> bool {
-    path == "/events" || posted_type(path).is_some() || hook_name(path).is_some()
-}
-
-/// The type of the event that is posted to this path.
-fn posted_type(path: &str) -> Option<&str> {
-    path.strip_prefix("/events/").filter(|ty| !ty.is_empty() && !ty.contains('/'))
-}
-
-/// The webhook that this path is.
-pub(crate) fn hook_name(path: &str) -> Option<&str> {
-    path.strip_prefix("/hooks/").filter(|name| !name.is_empty() && !name.contains('/'))
-}
-
-async fn elsewhere(server: &Server, request: Request<Incoming>) -> Answer {
+async fn elsewhere(
+    server: &Server,
+    caller: &Caller,
+    endpoint: Endpoint,
+    argument: Option<String>,
+    request: Request<Incoming>,
+) -> Answer {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
     let query = Query::parse(parts.uri.query())?;
-    let verb = Verb::of(&parts.method);
-    let call = Call { server, parts, body, query };
-    match segments.as_slice() {
-        ["api", "v1", rest @ ..] => api(call, verb, rest).await,
-        ["subscriptions", rest @ ..] => subscriptions(call, verb, rest).await,
-        _ => at_the_root(call, verb, &segments).await,
-    }
-}
-
-async fn at_the_root(call: Call<'_>, verb: Verb, segments: &[&str]) -> Answer {
-    use Verb::Get;
-    match (segments, verb) {
-        ([""], Get) => host::page(call),
-        (["healthz"], Get) => host::healthz(call),
-        (["readyz"], Get) => host::readyz(call),
-        (["metrics"], Get) => host::metrics(call).await,
-        ([""] | ["healthz"] | ["readyz"] | ["metrics"], _) => Err(allow("GET, HEAD")),
-        _ => Err(Problem::no_such_path(call.parts.uri.path())),
-    }
-}
-
-async fn subscriptions(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
-    const ALL: &str = "GET, HEAD, POST, OPTIONS";
-    const ONE: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
-    use Verb::{Delete, Get, Options, Post, Put};
-    match (path, verb) {
-        ([], Get) => subscriptions::list(call).await,
-        ([], Post) => subscriptions::create(call).await,
-        ([], Options) => subscriptions::options(ALL),
-        ([id], Get) => subscriptions::show(call, id).await,
-        ([id], Put) => subscriptions::update(call, id).await,
-        ([id], Delete) => subscriptions::remove(call, id).await,
-        ([_], Options) => subscriptions::options(ONE),
-        ([], _) => Err(allow(ALL)),
-        ([_], _) => Err(allow(ONE)),
-        _ => Err(Problem::no_such_path(call.parts.uri.path())),
-    }
-}
-
-async fn api(call: Call<'_>, verb: Verb, path: &[&str]) -> Answer {
-    use Verb::{Delete, Get, Post, Put};
-    match (path, verb) {
-        (["functions"], Get) => functions::list(call).await,
-        (["functions", name], Get) => functions::show(call, name).await,
-        (["functions", name], Put) => functions::deploy(call, name).await,
-        (["functions", name], Delete) => functions::remove(call, name).await,
-        (["functions", name, "activate"], Post) => functions::activate(call, name).await,
-        (["functions", name, "rollback"], Post) => functions::rollback(call, name).await,
-        (["functions", name, "pause"], Post) => functions::pause(call, name).await,
-        (["functions", name, "resume"], Post) => functions::resume(call, name).await,
-        (["functions", name, "test"], Post) => dry_run::deployed(call, name).await,
-        (["functions", name, "state"], Get) => functions::state(call, name).await,
-        (["test"], Post) => dry_run::component(call).await,
-        (["events"], Get) => events::list(call).await,
-        (["events", seq], Get) => events::show(call, seq).await,
-        (["events", seq, "replay"], Post) => replays::one(call, seq).await,
-        (["replay"], Post) => replays::start(call).await,
-        (["replays"], Get) => replays::list(call).await,
-        (["replays", id], Get) => replays::show(call, id).await,
-        (["replays", id], Delete) => replays::cancel(call, id).await,
-        (["deliveries"], Get) => deliveries::list(call).await,
-        (["deliveries", "redrive"], Post) => deliveries::redrive(call).await,
-        (["deliveries", "drop"], Post) => deliveries::give_up(call).await,
-        (["stream"], Get) => stream::open(call),
-        (["filters", "test"], Post) => filters::test(call).await,
-        (["hooks"], Get) => hooks::list(call),
-        (["stats"], Get) => host::stats(call),
-        _ => {
-            Err(methods_of(path)
-                .map_or_else(|| Problem::no_such_path(call.parts.uri.path()), allow))
+    let call = Call { server, caller, parts, body, query };
+    let argument = argument.as_deref().unwrap_or_default();
+    match endpoint {
+        Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook | Endpoint::Handshake => {
+            Err(Problem::internal("events come in elsewhere"))
         }
-    }
-}
-
-/// What a path of the admin API answers to; none when there is no such path.
-fn methods_of(path: &[&str]) -> Option<&'static str> {
-    match path {
-        ["functions", _] => Some("GET, HEAD, PUT, DELETE"),
-        ["functions"] | ["functions", _, "state"] => Some("GET, HEAD"),
-        ["replays", _] => Some("GET, HEAD, DELETE"),
-        ["replays"] => Some("GET, HEAD"),
-        ["events"] | ["events", _] | ["deliveries"] | ["hooks"] | ["stream"] | ["stats"] => {
-            Some("GET, HEAD")
-        }
-        ["functions", _, "activate" | "rollback" | "pause" | "resume" | "test"] => Some("POST"),
-        ["events", _, "replay"] | ["replay"] | ["test"] => Some("POST"),
-        ["deliveries", "redrive" | "drop"] | ["filters", "test"] => Some("POST"),
-        _ => None,
-    }
-}
-
-fn allow(methods: &'static str) -> Problem {
-    Problem::method_not_allowed(methods)
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Verb {
-    /// `HEAD` too: the body is left out where it is sent.
-    Get,
-    Put,
-    Post,
-    Delete,
-    Options,
-    Other,
-}
-
-impl Verb {
-    fn of(method: &Method) -> Self {
-        match *method {
-            Method::GET | Method::HEAD => Self::Get,
-            Method::PUT => Self::Put,
-            Method::POST => Self::Post,
-            Method::DELETE => Self::Delete,
-            Method::OPTIONS => Self::Options,
-            _ => Self::Other,
-        }
+        Endpoint::Page => host::page(call),
+        Endpoint::Healthz => host::healthz(call),
+        Endpoint::Readyz => host::readyz(call),
+        Endpoint::Metrics => host::metrics(call).await,
+        Endpoint::FunctionList => functions::list(call).await,
+        Endpoint::Function => functions::show(call, argument).await,
+        Endpoint::Deploy => functions::deploy(call, argument).await,
+        Endpoint::Remove => functions::remove(call, argument).await,
+        Endpoint::Activate => functions::activate(call, argument).await,
+        Endpoint::Rollback => functions::rollback(call, argument).await,
+        Endpoint::Pause => functions::pause(call, argument).await,
+        Endpoint::Resume => functions::resume(call, argument).await,
+        Endpoint::TestDeployed => dry_run::deployed(call, argument).await,
+        Endpoint::TestComponent => dry_run::component(call).await,
+        Endpoint::State => functions::state(call, argument).await,
+        Endpoint::EventList => events::list(call).await,
+        Endpoint::Event => events::show(call, argument).await,
+        Endpoint::ReplayEvent => replays::one(call, argument).await,
+        Endpoint::Replay => replays::start(call).await,
+        Endpoint::ReplayList => replays::list(call).await,
+        Endpoint::ReplayInfo => replays::show(call, argument).await,
+        Endpoint::ReplayCancel => replays::cancel(call, argument).await,
+        Endpoint::DeliveryList => deliveries::list(call).await,
+        Endpoint::Redrive => deliveries::redrive(call).await,
+        Endpoint::Drop => deliveries::give_up(call).await,
+        Endpoint::Stream => stream::open(call),
+        Endpoint::FilterTest => filters::test(call).await,
+        Endpoint::HookList => hooks::list(call),
+        Endpoint::Stats => host::stats(call),
+        Endpoint::Audit => audit::list(call).await,
+        Endpoint::OpenApi => descriptions::openapi(call),
+        Endpoint::AsyncApi => descriptions::asyncapi(call).await,
+        Endpoint::SubscriptionList => subscriptions::list(call).await,
+        Endpoint::SubscriptionCreate => subscriptions::create(call).await,
+        Endpoint::Subscription => subscriptions::show(call, argument).await,
+        Endpoint::SubscriptionUpdate => subscriptions::update(call, argument).await,
+        Endpoint::SubscriptionRemove => subscriptions::remove(call, argument).await,
+        Endpoint::SubscriptionOptions => subscriptions::options(!argument.is_empty()),
     }
 }
 
@@ -220,7 +150,7 @@ impl<'s> Call<'s> {
 
     /// Reads the body as JSON of a known shape. Takes the call apart.
     pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
-        let Self { server, parts, body, query } = self;
+        let Self { server, parts, body, query, .. } = self;
         query.done()?;
         let received = server.bodies.read(&parts.headers, body, JSON).await?;
         serde_json::from_slice(&received.bytes).map_err(|error| {
@@ -267,8 +197,15 @@ pub(crate) fn list(name: &str, entries: &impl Serialize, cursor: Option<&str>) -
 }
 
 fn not_written(error: &serde_json::Error) -> Problem {
-    let detail = format!("the answer could not be written: {error}");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "host.internal", detail)
+    Problem::internal(format!("the answer could not be written: {error}"))
+}
+
+/// Tells the audit log more of a change than its path does.
+pub(crate) fn noted(answer: Answer, detail: serde_json::Value) -> Answer {
+    answer.map(|mut response| {
+        response.extensions_mut().insert(Noted(detail));
+        response
+    })
 }
 
 /// Bytes as an answer.

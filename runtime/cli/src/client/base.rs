@@ -5,15 +5,32 @@ use std::str::FromStr;
 
 use super::Error;
 
-/// `http://ADDRESS[:PORT][/PREFIX]`, without a slash at the end.
+/// `http[s]://ADDRESS[:PORT][/PREFIX]`, without a slash at the end.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Base {
+    scheme: Scheme,
     authority: String,
     address: String,
     prefix: String,
 }
 
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
 impl Base {
+    /// Whether it speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
+    /// Name or address without the port.
+    pub(crate) fn host(&self) -> &str {
+        self.address.rsplit_once(':').map_or(&self.address, |(host, _)| host)
+    }
+
     /// What the `Host` header says.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
@@ -35,10 +52,11 @@ impl FromStr for Base {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = |rule| Error::Url { url: text.to_owned(), rule };
-        if text.starts_with("https://") {
-            return Err(invalid("`trip` speaks plain http: put a tunnel in front of it"));
-        }
-        let rest = text.strip_prefix("http://").ok_or_else(|| invalid("it begins with http://"))?;
+        let (scheme, rest, port) = match text.split_once("://") {
+            Some(("http", rest)) => (Scheme::Http, rest, 80),
+            Some(("https", rest)) => (Scheme::Https, rest, 443),
+            _ => return Err(invalid("it begins with http:// or https://")),
+        };
         let (authority, prefix) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -49,19 +67,20 @@ impl FromStr for Base {
         }
         // In `[::1]:7070` only what follows the bracket is a port.
         let has_port = authority.rsplit(']').next().is_some_and(|end| end.contains(':'));
-        let address = if has_port { authority.to_owned() } else { format!("{authority}:80") };
+        let address = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
         let port = address.rsplit(':').next().unwrap_or_default();
         if port.parse::<u16>().is_err() {
             return Err(invalid("the port is no number below 65536"));
         }
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Ok(Self { authority: authority.to_owned(), address, prefix })
+        Ok(Self { scheme, authority: authority.to_owned(), address, prefix })
     }
 }
 
 impl fmt::Display for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.prefix)
     }
 }
 
@@ -82,6 +101,10 @@ mod tests {
         check("http://host:1/a/b/", "host:1", "/a/b");
         check("http://[::1]:7070", "[::1]:7070", "");
         check("http://[::1]", "[::1]:80", "");
+        check("https://host/x", "host:443", "/x");
+        let base: Base = "https://[::1]".parse().unwrap();
+        assert_eq!((base.host(), base.is_secure()), ("[::1]", true));
+        assert_eq!(base.to_string(), "https://[::1]");
     }
 
     #[test]
@@ -91,7 +114,7 @@ mod tests {
             "host:1",
             "http://",
             "http:///x",
-            "https://host",
+            "HTTPS://host",
             "http://h:99999",
             "http://h:x",
             "http://u@h",

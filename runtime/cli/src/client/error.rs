@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,6 +14,16 @@ pub(crate) enum Error {
     Url { url: String, rule: &'static str },
     #[error("the token has characters that no token has")]
     Token,
+    #[error("can't read {path}", path = path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{path} has no {what} as PEM", path = path.display())]
+    Pem { path: PathBuf, what: &'static str },
+    #[error("the certificates can't be used")]
+    Tls(#[source] rustls::Error),
+    #[error(
+        "{url} is not trusted, or does not trust this client ({cause}): see --ca, --client-cert and --client-key"
+    )]
+    Handshake { url: String, cause: io::Error },
     #[error("the request can't be written")]
     Request(#[source] hyper::http::Error),
     #[error(
@@ -62,7 +73,7 @@ impl Problem {
 
 impl Error {
     pub(crate) fn is_usage(&self) -> bool {
-        matches!(self, Self::Url { .. } | Self::Token)
+        matches!(self, Self::Url { .. } | Self::Token | Self::Pem { .. } | Self::File { .. })
     }
 
     /// The host could not be asked, as opposed to having refused.

@@ -7,9 +7,11 @@ mod base;
 mod error;
 mod path;
 mod sse;
+mod tls;
 pub(crate) mod types;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,15 +21,18 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, Heade
 use hyper::{Method, body::Incoming};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::base::Base;
 pub(crate) use self::error::{Error, Problem};
 pub(crate) use self::path::Path;
 pub(crate) use self::sse::{Feed, Item};
+pub(crate) use self::tls::Tls;
 use crate::args::Global;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,6 +48,8 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 pub(crate) struct Client {
     base: Base,
     token: Option<String>,
+    /// None for plain HTTP.
+    tls: Option<Tls>,
     runtime: Runtime,
     /// The connection, and when it was last used.
     connection: RefCell<Option<(SendRequest<Full<Bytes>>, Instant)>>,
@@ -97,12 +104,15 @@ impl Request {
 
 impl Client {
     pub(crate) fn new(global: &Global) -> Result<Self, Error> {
-        Self::with(global.url.parse()?, global.token.clone())
+        let base: Base = global.url.parse()?;
+        let tls = base.is_secure().then(|| Tls::new(&global.trust, base.host())).transpose()?;
+        Ok(Self { tls, ..Self::with(base, global.token.clone())? })
     }
 
+    /// Over plain HTTP.
     pub(crate) fn with(base: Base, token: Option<String>) -> Result<Self, Error> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
-        Ok(Self { base, token, runtime, connection: RefCell::new(None) })
+        Ok(Self { base, token, tls: None, runtime, connection: RefCell::new(None) })
     }
 
     pub(crate) fn base(&self) -> &Base {
@@ -198,6 +208,19 @@ impl Client {
         };
         // Without it small requests would wait for the last answer's acknowledgement.
         stream.set_nodelay(true).map_err(unreachable)?;
+        let Some(tls) = &self.tls else { return self.begin(stream).await };
+        let refused = |cause| Error::Handshake { url: self.base.to_string(), cause };
+        let connector = TlsConnector::from(Arc::clone(&tls.config));
+        match timeout(CONNECT_TIMEOUT, connector.connect(tls.name.clone(), stream)).await {
+            Ok(stream) => self.begin(stream.map_err(refused)?).await,
+            Err(_) => Err(refused(std::io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    async fn begin(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<SendRequest<Full<Bytes>>, Error> {
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(|source| self.broken(source.into()))?;
         // It ends with the connection; what goes wrong there is reported to the sender.

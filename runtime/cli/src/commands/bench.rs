@@ -108,6 +108,10 @@ fn plan(args: &Args, client: &Client) -> Result<Plan, Error> {
         (size, _) => Mode::Batch(size.into()),
     };
     let base = client.base();
+    if base.is_secure() {
+        let rule = "`trip bench` measures hosts over plain http: give it an address behind TLS";
+        return Err(Error::Usage(rule.to_owned()));
+    }
     let template = Template {
         authority: base.authority().to_owned(),
         path: format!("{}/events", base.prefix()),

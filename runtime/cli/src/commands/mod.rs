@@ -1,6 +1,7 @@
 //! One file for each command: its arguments, and what it does with them.
 
 pub(crate) mod activate;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod dead;
@@ -21,6 +22,7 @@ pub(crate) mod send;
 pub(crate) mod state;
 pub(crate) mod tail;
 pub(crate) mod test;
+pub(crate) mod token;
 pub(crate) mod up;
 
 mod deployment;
@@ -60,6 +62,8 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Replay(args) => replay::run(args, &connect(global)?, output),
         Command::Replays(args) => replays::run(args, &connect(global)?, output),
         Command::Test(args) => test::run(args, &connect(global)?, output),
+        Command::Token(args) => token::run(args, output),
+        Command::Audit(args) => audit::run(args, &connect(global)?, output),
         Command::Bench(args) => bench::run(args, &connect(global)?, output),
     }
 }

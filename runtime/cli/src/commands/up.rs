@@ -14,9 +14,13 @@ pub(crate) struct Args {
     /// The data directory, made if it is missing [default: ./triphammer-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Address and port; any but a loopback address needs a token [default: 127.0.0.1:7070]
+    /// Address and port; any but a loopback one needs tokens and TLS [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Allow an address that other machines reach without tokens or TLS, if the settings have
+    /// `access.insecure = true` too: something in front of this host protects it
+    #[arg(long)]
+    insecure_listen: bool,
     /// A file of settings; flags and TRIPHAMMER_* variables win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -30,7 +34,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
     host::start_log(&args.log)?;
-    let overrides = Overrides { listen: args.listen, data: args.data };
+    let overrides =
+        Overrides { listen: args.listen, data: args.data, insecure_listen: args.insecure_listen };
     let config = Config::load(args.config.as_deref(), &overrides).map_err(host::Error::Config)?;
     let data = config.pipeline.data.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

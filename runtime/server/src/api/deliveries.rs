@@ -1,14 +1,14 @@
 //! Deliveries: where they are and why, and what an operator does about it.
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
-use triphammer_model::{DeliveryId, Timestamp};
+use triphammer_model::{DeliveryId, FunctionName, Timestamp};
 use triphammer_pipeline::{DeliveryQuery, Selection, Status};
 
 use super::parse;
+use crate::caller::Caller;
 use crate::problem::Problem;
-use crate::route::{self, Answer, Call, json};
-use crate::views::DeliveryView;
+use crate::route::{self, Answer, Call, json, noted};
+use crate::views::{Counted, DeliveryView, RawSelection};
 
 pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let query = DeliveryQuery {
@@ -21,6 +21,7 @@ pub(crate) async fn list(mut call: Call<'_>) -> Answer {
         cursor: call.query.filled("cursor"),
     };
     call.query.done()?;
+    call.caller.covers(query.function.as_ref())?;
     let page = call.server.pipeline.deliveries(&query).await?;
     let deliveries: Vec<_> = page.deliveries.into_iter().map(DeliveryView::from).collect();
     route::list("deliveries", &deliveries, page.cursor.as_deref())
@@ -35,35 +36,33 @@ fn status(text: &str) -> Result<Status, Problem> {
 }
 
 pub(crate) async fn redrive(call: Call<'_>) -> Answer {
-    let pipeline = &call.server.pipeline;
-    let selection = selection(call.json().await?)?;
-    counted(pipeline.redrive(&selection).await?)
+    let (pipeline, caller) = (&call.server.pipeline, call.caller);
+    let selection = covered(caller, selection(call.json().await?)?)?;
+    counted(&selection, pipeline.redrive(&selection).await?)
 }
 
 pub(crate) async fn give_up(call: Call<'_>) -> Answer {
-    let pipeline = &call.server.pipeline;
-    let selection = selection(call.json().await?)?;
-    counted(pipeline.drop_deliveries(&selection).await?)
+    let (pipeline, caller) = (&call.server.pipeline, call.caller);
+    let selection = covered(caller, selection(call.json().await?)?)?;
+    counted(&selection, pipeline.drop_deliveries(&selection).await?)
 }
 
-fn counted(count: u64) -> Answer {
-    #[derive(Serialize)]
-    struct Counted {
-        count: u64,
+/// Only what the caller's token is for: each delivery's function, or the one that all have.
+fn covered(caller: &Caller, selection: Selection) -> Result<Selection, Problem> {
+    match &selection {
+        Selection::Ids(ids) => ids.iter().try_for_each(|id| caller.covers(Some(&id.function)))?,
+        Selection::Filter(query) => caller.covers(query.function.as_ref())?,
     }
-    json(StatusCode::OK, &Counted { count })
+    Ok(selection)
 }
 
-/// Either ids, or what the deliveries have in common.
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawSelection {
-    ids: Option<Vec<String>>,
-    function: Option<String>,
-    status: Option<String>,
-    code: Option<String>,
-    died_after: Option<String>,
-    died_before: Option<String>,
+fn counted(selection: &Selection, count: u64) -> Answer {
+    let function = match selection {
+        Selection::Ids(_) => None,
+        Selection::Filter(query) => query.function.as_ref().map(FunctionName::as_str),
+    };
+    let detail = serde_json::json!({ "count": count, "function": function });
+    noted(json(StatusCode::OK, &Counted { count }), detail)
 }
 
 fn selection(mut raw: RawSelection) -> Result<Selection, Problem> {

@@ -18,7 +18,7 @@ use crate::views::DryRunView;
 /// is binary.
 pub(crate) async fn deployed(call: Call<'_>, name: &str) -> Answer {
     let name: FunctionName = parse(name)?;
-    let Call { server, parts, body, query } = call;
+    let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let allowed = Allowance {
         bytes: server.http.event_bytes_max,
@@ -37,7 +37,7 @@ pub(crate) async fn deployed(call: Call<'_>, name: &str) -> Answer {
 pub(crate) async fn component(call: Call<'_>) -> Answer {
     let event = event_header(&call)?;
     let config = config(&call)?.unwrap_or_default();
-    let Call { server, parts, body, query } = call;
+    let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let event = codec::decode_structured(&event, &server.bounds)?;
     let allowed = component_allowance(server.http.component_bytes_max);

@@ -3,25 +3,22 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
 use triphammer_model::{FunctionName, OrderingKey, RevisionId};
 use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, Share, StateQuery};
 
 use super::parse;
 use crate::body::Allowance;
 use crate::problem::Problem;
-use crate::route::{self, Answer, Call, json};
-use crate::views::{DeployedView, FunctionView, StateEntryView};
+use crate::route::{self, Answer, Call, json, noted};
+use crate::views::{
+    Activate, DeployedView, FunctionView, FunctionsView, RemovedView, StateEntryView,
+};
 
 pub(crate) async fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
-    #[derive(Serialize)]
-    struct Functions {
-        functions: Vec<FunctionView>,
-    }
     let functions = call.server.pipeline.functions().await?;
     let functions = functions.into_iter().map(Into::into).collect();
-    json(StatusCode::OK, &Functions { functions })
+    json(StatusCode::OK, &FunctionsView { functions })
 }
 
 pub(crate) async fn show(call: Call<'_>, name: &str) -> Answer {
@@ -39,7 +36,7 @@ pub(crate) async fn deploy(mut call: Call<'_>, name: &str) -> Answer {
     let (weight, failures) = (call.query.parsed("weight")?, call.query.parsed("failures")?);
     let manifest = call.header("triphammer-manifest")?.map(str::to_owned);
     let config = config(&call)?;
-    let Call { server, parts, body, query } = call;
+    let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let share = Share::new(weight, failures)?;
     let allowed = component_allowance(server.http.component_bytes_max);
@@ -48,7 +45,11 @@ pub(crate) async fn deploy(mut call: Call<'_>, name: &str) -> Answer {
     let deploy = Deploy { wasm, manifest, config, activate, share };
     let deployed = server.pipeline.deploy(Some(name), deploy).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };
-    json(status, &DeployedView::from(deployed))
+    let detail = serde_json::json!({
+        "revision": deployed.revision.to_string(), "digest": deployed.digest.to_string(),
+        "active": deployed.active,
+    });
+    noted(json(status, &DeployedView::from(deployed)), detail)
 }
 
 pub(super) fn component_allowance(bytes: usize) -> Allowance {
@@ -72,22 +73,12 @@ pub(crate) async fn remove(mut call: Call<'_>, name: &str) -> Answer {
     let state = call.query.flag("state", false)?;
     call.query.done()?;
     let removed = call.server.pipeline.remove(&name, Remove { discard, state }).await?;
-    #[derive(Serialize)]
-    struct RemovedView {
-        name: String,
-        dropped: u64,
-    }
-    json(StatusCode::OK, &RemovedView { name: name.to_string(), dropped: removed.dropped })
+    let detail = serde_json::json!({ "dropped": removed.dropped, "state": state });
+    let view = RemovedView { name: name.to_string(), dropped: removed.dropped };
+    noted(json(StatusCode::OK, &view), detail)
 }
 
 pub(crate) async fn activate(call: Call<'_>, name: &str) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Activate {
-        revision: String,
-        weight: Option<u32>,
-        failures: Option<u32>,
-    }
     let name: FunctionName = parse(name)?;
     let pipeline = &call.server.pipeline;
     let Activate { revision, weight, failures } = call.json().await?;
@@ -95,12 +86,15 @@ pub(crate) async fn activate(call: Call<'_>, name: &str) -> Answer {
         Problem::bad_request("http.name", "a revision is written r1, r2, and so on")
     })?;
     let share = Share::new(weight, failures)?;
-    answer(pipeline.activate(&name, revision, share).await)
+    let detail = serde_json::json!({ "revision": revision.to_string(), "weight": weight });
+    noted(answer(pipeline.activate(&name, revision, share).await), detail)
 }
 
 pub(crate) async fn rollback(call: Call<'_>, name: &str) -> Answer {
     call.query.done()?;
-    answer(call.server.pipeline.rollback(&parse(name)?).await)
+    let function = call.server.pipeline.rollback(&parse(name)?).await?;
+    let active = function.active.map(|revision| revision.to_string());
+    noted(answer(Ok(function)), serde_json::json!({ "active": active }))
 }
 
 pub(crate) async fn pause(call: Call<'_>, name: &str) -> Answer {

@@ -4,19 +4,25 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
-use serde_json::json;
 use triphammer_hooks::{Hook, Outcome, Refused, Reply, Verified};
 use triphammer_model::Event;
 use triphammer_pipeline::Entrance;
 
 use super::ingress;
 use crate::body::{Allowance, ResponseBody};
+use crate::caller::Caller;
 use crate::codec::CodecError;
 use crate::hooks::Came;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, Server};
+use crate::views::HookView;
 
-pub(crate) async fn answer(server: &Server, request: Request<Incoming>, name: &str) -> Answer {
+pub(crate) async fn answer(
+    server: &Server,
+    caller: &Caller,
+    request: Request<Incoming>,
+    name: &str,
+) -> Answer {
     let Some(hook) = server.hooks.find(name) else {
         if server.hooks.was(name) {
             let detail = "this hook is no longer there: stop sending to it";
@@ -24,7 +30,7 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>, name: &s
         }
         return Err(Problem::not_found("hook.unknown", "there is no such hook"));
     };
-    let answered = take(server, hook, request).await;
+    let answered = take(server, caller, hook, request).await;
     match &answered {
         Ok((came, _)) => server.hooks.count(name, *came),
         Err(problem) if problem.is_refusal() => server.hooks.count(name, Came::Refused),
@@ -36,20 +42,19 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>, name: &s
 /// Every hook with its counts.
 pub(crate) fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
-    let hooks = call.server.hooks.infos().map(|info| {
-        json!({
-            "name": info.name,
-            "path": format!("/hooks/{}", info.name),
-            "accepted": info.accepted,
-            "answered": info.answered,
-            "refused": info.refused,
-        })
+    let hooks = call.server.hooks.infos().map(|info| HookView {
+        name: info.name.to_owned(),
+        path: format!("/hooks/{}", info.name),
+        accepted: info.accepted,
+        answered: info.answered,
+        refused: info.refused,
     });
     route::list("hooks", &hooks.collect::<Vec<_>>(), None)
 }
 
 async fn take(
     server: &Server,
+    caller: &Caller,
     hook: &Hook,
     request: Request<Incoming>,
 ) -> Result<(Came, Response<ResponseBody>), Problem> {
@@ -75,7 +80,7 @@ async fn take(
                 Event::new(&parts).map_err(|source| CodecError::Invalid { index: None, source })?;
             ingress::check_type(&event)?;
             let entrance = Entrance::Hook(hook.name().to_owned());
-            let receipt = ingress::take_in(server, entrance, vec![event], None).await?;
+            let receipt = ingress::take_in(server, caller, entrance, vec![event], None).await?;
             Ok((Came::Accepted, reply.map_or(receipt, respond)))
         }
     }
@@ -89,7 +94,8 @@ fn url(server: &Server, parts: &Parts) -> String {
         None => {
             // There is one, or the request would not have come this far.
             let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-            format!("http://{}{path}", host.unwrap_or_default())
+            let scheme = if server.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}{path}", host.unwrap_or_default())
         }
     }
 }

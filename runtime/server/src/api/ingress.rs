@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use triphammer_model::Event;
 use triphammer_pipeline::{Entrance, Wait, Waited};
 
 use super::post;
 use crate::body::{Allowance, ResponseBody};
+use crate::caller::Caller;
 use crate::codec::{self, Mode};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -22,25 +23,46 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The first segment of the host's own event types.
 const HOST_TYPES: &str = "triphammer.";
 
-pub(crate) async fn answer(server: &Server, request: Request<Incoming>) -> Answer {
-    if request.method() != Method::POST {
-        return Err(Problem::method_not_allowed("POST"));
-    }
+pub(crate) async fn answer(server: &Server, caller: &Caller, request: Request<Incoming>) -> Answer {
+    let given = given(server, request).await;
+    let (events, wait) = paid(server, caller, given)?;
+    take_in(server, caller, Entrance::Ingress, events, wait).await
+}
+
+async fn given(
+    server: &Server,
+    request: Request<Incoming>,
+) -> Result<(Vec<Event>, Option<Wait>), Problem> {
     if let Some(query) = request.uri().query() {
-        Query::parse(Some(query))?.done()?;
+        let mut query = Query::parse(Some(query))?;
+        // Looked at before, where tokens are asked for.
+        query.text("access_token");
+        query.done()?;
     }
     let wait = wait(request.headers())?;
-    let events = read(server, request).await?;
-    take_in(server, Entrance::Ingress, events, wait).await
+    Ok((read(server, request).await?, wait))
+}
+
+/// What can't be read counts as one event.
+pub(super) fn paid<T>(
+    server: &Server,
+    caller: &Caller,
+    given: Result<T, Problem>,
+) -> Result<T, Problem> {
+    given.or_else(|problem| server.gate.charge(caller, 1).and(Err(problem)))
 }
 
 /// Gives events to the pipeline, and answers with their receipts or, when waited for, results.
+/// Whoever sends them may send all of these types, and has not sent too many.
 pub(super) async fn take_in(
     server: &Server,
+    caller: &Caller,
     entrance: Entrance,
     events: Vec<Event>,
     wait: Option<Wait>,
 ) -> Answer {
+    paid(server, caller, caller.may_send(&events))?;
+    server.gate.charge(caller, events.len())?;
     match wait {
         None => {
             let receipts = server.pipeline.accept(entrance, events).await?;

@@ -1,7 +1,9 @@
 //! The handlers, one file for each group of paths. Each reads its request, asks the pipeline and
 //! writes the answer; what may be asked, and of whom, was settled before.
 
+pub(crate) mod audit;
 pub(crate) mod deliveries;
+pub(crate) mod descriptions;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod filters;

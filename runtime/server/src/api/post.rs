@@ -5,13 +5,14 @@
 //! the disk waits for it. A CloudEvent has an id already: with one, the header may only say the
 //! same.
 
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use hyper::{Method, Request};
 use triphammer_model::Event;
-use triphammer_pipeline::Entrance;
+use triphammer_pipeline::{Entrance, Wait};
 
 use super::ingress;
+use crate::caller::Caller;
 use crate::codec::{self, Mode, Plain};
 use crate::problem::Problem;
 use crate::query::Query;
@@ -20,10 +21,21 @@ use crate::route::{Answer, Server, header};
 const HEADER: &str = "idempotency-key";
 const KEY_LEN_MAX: usize = 255;
 
-pub(crate) async fn answer(server: &Server, request: Request<Incoming>, ty: &str) -> Answer {
-    if request.method() != Method::POST {
-        return Err(Problem::method_not_allowed("POST"));
-    }
+/// An event, by which entrance it comes, and whether its sender waits.
+type Given = (Entrance, Event, Option<Wait>);
+
+pub(crate) async fn answer(
+    server: &Server,
+    caller: &Caller,
+    request: Request<Incoming>,
+    ty: &str,
+) -> Answer {
+    let given = given(server, request, ty).await;
+    let (entrance, event, wait) = ingress::paid(server, caller, given)?;
+    ingress::take_in(server, caller, entrance, vec![event], wait).await
+}
+
+async fn given(server: &Server, request: Request<Incoming>, ty: &str) -> Result<Given, Problem> {
     let (parts, body) = request.into_parts();
     let mut query = Query::parse(parts.uri.query())?;
     let (source, subject) = (query.filled("source"), query.filled("subject"));
@@ -43,7 +55,7 @@ pub(crate) async fn answer(server: &Server, request: Request<Incoming>, ty: &str
         check_id(&key, std::slice::from_ref(&event))?;
     }
     ingress::check_type(&event)?;
-    ingress::take_in(server, entrance, vec![event], wait).await
+    Ok((entrance, event, wait))
 }
 
 fn percent_decoded(ty: &str) -> Result<String, Problem> {

@@ -18,6 +18,8 @@ use triphammer_model::{FunctionName, Seq, TypePattern};
 use triphammer_pipeline::FeedItem;
 
 use crate::body::ResponseBody;
+use crate::caller::Caller;
+use crate::gate::Gate;
 use crate::json;
 use crate::problem::Problem;
 use crate::route::{Answer, Call};
@@ -38,6 +40,7 @@ pub(crate) fn open(mut call: Call<'_>) -> Answer {
         matched: BTreeSet::new(),
     };
     call.query.done()?;
+    call.caller.covers(filter.function.as_ref())?;
     let slot = Arc::clone(&call.server.streams).try_acquire_owned().map_err(|_| {
         let detail = "there are too many live feeds open";
         Problem::new(hyper::StatusCode::SERVICE_UNAVAILABLE, "http.streams", detail)
@@ -47,6 +50,8 @@ pub(crate) fn open(mut call: Call<'_>) -> Answer {
         items: call.server.pipeline.subscribe(),
         filter,
         shutdown: call.server.shutdown.clone(),
+        caller: call.caller.clone(),
+        gate: call.server.gate.clone(),
         greeted: false,
         _slot: slot,
     };
@@ -65,12 +70,14 @@ struct Feed {
     items: Receiver<Arc<FeedItem>>,
     filter: Filter,
     shutdown: Shutdown,
+    caller: Caller,
+    gate: Gate,
     greeted: bool,
     _slot: OwnedSemaphorePermit,
 }
 
 impl Feed {
-    /// The next piece of text; none when the host stops.
+    /// The next piece of text; none when the host stops, or the listener's token is good no more.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.greeted {
             self.greeted = true;
@@ -82,6 +89,10 @@ impl Feed {
                 () = self.shutdown.requested() => return None,
                 item = timeout(KEEP_ALIVE, self.items.recv()) => item,
             };
+            self.gate.keep_up().await;
+            if !self.gate.still_lets_in(&self.caller) {
+                return None;
+            }
             let mut out = Vec::new();
             match item {
                 Err(_) => return Some(Bytes::from_static(ALIVE)),
@@ -296,6 +307,7 @@ mod tests {
     use triphammer_model::{DeliveryId, ErrorInfo, RevisionId, Timestamp};
 
     use super::*;
+    use crate::describe::{self, contract};
 
     fn id(seq: u64) -> DeliveryId {
         DeliveryId { seq: Seq::new(seq).unwrap(), function: "welcome".parse().unwrap() }
@@ -324,6 +336,8 @@ mod tests {
         write_item(&mut out, item);
         let kind = item.kind();
         let text = String::from_utf8(out).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        contract::check_written::<describe::FeedItem>(data);
         assert_eq!(text, format!("event: {kind}\ndata: {{\"kind\":\"{kind}\",{expect}}}\n\n"));
     }
 

@@ -3,12 +3,14 @@
 //! No other module of the host reads a file of settings or the environment. The text forms are
 //! in [`raw`]; what comes out of here is checked and typed.
 
+mod access;
+mod handshake;
 mod hooks;
 mod http_out;
 mod raw;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use triphammer_model::{InvalidText, Limits, parse_bytes, parse_duration};
 use triphammer_pipeline::Options;
 
 use crate::codec;
+pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
+pub(crate) use handshake::Handshake;
 pub(crate) use hooks::Hooks;
 use raw::RawConfig;
 use triphammer_hooks::InvalidHook;
@@ -26,6 +30,10 @@ use triphammer_hooks::InvalidHook;
 pub struct Config {
     pub listen: SocketAddr,
     pub token: Option<Token>,
+    pub access: AccessConfig,
+    pub audit: AuditConfig,
+    /// None for plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Names of this host besides the obvious ones, lower-case and without a port.
     pub allowed_hosts: Vec<String>,
     /// Where senders reach this host, without a slash at the end, if that is not what they write.
@@ -56,29 +64,16 @@ pub struct HttpLimits {
     pub body_memory_bytes: u64,
 }
 
-/// Who may deliver, where senders ask before they do.
-#[derive(Clone, Debug)]
-pub(crate) struct Handshake {
-    /// Lower-case DNS names, or `*` for all.
-    pub(crate) origins: Vec<String>,
-    /// Requests a minute; any number when none.
-    pub(crate) rate: Option<u32>,
-}
-
-impl Handshake {
-    pub(crate) fn has(&self, origin: &str) -> bool {
-        self.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin))
-    }
-}
-
 /// What the command line sets over the file and the environment.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
+    /// The first of the two times that an open host must be asked for.
+    pub insecure_listen: bool,
 }
 
-/// What clients must know. Shown by no formatter, compared in constant time.
+/// A text that clients must know. Shown by no formatter.
 #[derive(Clone)]
 pub struct Token(Box<[u8]>);
 
@@ -106,11 +101,6 @@ pub enum ConfigError {
     SecretSyntax { name: String, source: Box<toml::de::Error> },
     #[error("the secret `{name}` is wrong: {rule}")]
     Secret { name: String, rule: String },
-    #[error(
-        "{listen} can be reached from other machines, so it needs a token: set `token_file`, \
-         `token` or TRIPHAMMER_TOKEN, or listen on 127.0.0.1"
-    )]
-    TokenMissing { listen: SocketAddr },
 }
 
 impl ConfigError {
@@ -125,7 +115,6 @@ impl ConfigError {
             Self::Hook { source, .. } => source.code(),
             Self::SecretSyntax { .. } => "config.syntax",
             Self::Secret { .. } => "config.secret",
-            Self::TokenMissing { .. } => "config.token_missing",
         }
     }
 }
@@ -133,60 +122,61 @@ impl ConfigError {
 impl Config {
     /// The defaults, then the file, then `TRIPHAMMER_*`, then the command line.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let text = match file {
-            None => String::new(),
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Read { path: path.into(), source })?,
-        };
-        let path = file.unwrap_or_else(|| Path::new("the configuration"));
-        #[expect(clippy::disallowed_methods, reason = "this is the module that may")]
-        let environment = |name: &str| std::env::var(name).ok();
-        Self::from_parts(path, &text, environment, overrides)
+        Self::check(&raw(file, overrides)?, overrides, &environment)
     }
 
+    #[cfg(test)]
     pub(crate) fn from_parts(
         path: &Path,
         text: &str,
         environment: impl Fn(&str) -> Option<String>,
         overrides: &Overrides,
     ) -> Result<Self, ConfigError> {
-        let mut raw: RawConfig =
-            toml::from_str(text).map_err(|source| syntax_error(path, text, source))?;
-        raw = raw.with_environment(&environment)?;
-        if let Some(listen) = &overrides.listen {
-            raw.listen.clone_from(listen);
-        }
-        if let Some(data) = &overrides.data {
-            raw.data.clone_from(data);
-        }
-        Self::check(&raw, &environment)
+        let raw = RawConfig::from_parts(path, text, &environment, overrides)?;
+        Self::check(&raw, overrides, &environment)
     }
 
     fn check(
         raw: &RawConfig,
+        overrides: &Overrides,
         environment: &impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let http = http(raw)?;
-        let config = Self {
+        Ok(Self {
             listen: listen(&raw.listen)?,
             token: token(raw)?,
+            access: access::access(raw, overrides.insecure_listen),
+            audit: access::audit(raw)?,
+            tls: access::tls(raw)?,
             allowed_hosts: raw.allowed_hosts.iter().map(|h| host(h)).collect::<Result<_, _>>()?,
             public_url: public_url(&raw.public_url)?,
             hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
-            retired_hooks: retired_hooks(raw)?,
-            handshake: handshake(raw)?,
+            retired_hooks: handshake::retired_hooks(raw)?,
+            handshake: handshake::read(raw)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: Options {
                 http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,
                 ..pipeline(raw, &http)?
             },
             http,
-        };
-        if !is_loopback(config.listen.ip()) && config.token.is_none() {
-            return Err(ConfigError::TokenMissing { listen: config.listen });
-        }
-        Ok(config)
+        })
     }
+}
+
+/// All settings as they are written, from everywhere.
+fn raw(file: Option<&Path>, overrides: &Overrides) -> Result<RawConfig, ConfigError> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?,
+    };
+    let path = file.unwrap_or_else(|| Path::new("the configuration"));
+    RawConfig::from_parts(path, &text, environment, overrides)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that may")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 impl Token {
@@ -196,11 +186,8 @@ impl Token {
         plain.then(|| Self(text.as_bytes().into()))
     }
 
-    /// Takes the same time whatever the first difference is. The length is no secret.
-    pub(crate) fn matches(&self, given: &[u8]) -> bool {
-        let same_length = self.0.len() == given.len();
-        let different = self.0.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b));
-        same_length & (std::hint::black_box(different) == 0)
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -208,24 +195,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
-}
-
-/// Shows the place of the mistake, unless a secret may be there.
-fn syntax_error(path: &Path, text: &str, mut source: toml::de::Error) -> ConfigError {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let hidden = lines.into_iter().any(|line| line.contains("secret") || line.contains("token"));
-    let line = source.span().filter(|_| hidden).map(|span| {
-        let before = text.as_bytes().iter().take(span.start);
-        before.filter(|byte| **byte == b'\n').count() + 1
-    });
-    if hidden {
-        source.set_input(None);
-    }
-    ConfigError::Syntax { path: path.into(), line, source: Box::new(source) }
-}
-
-fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 fn field(name: &'static str, rule: impl Into<String>) -> ConfigError {
@@ -274,27 +243,6 @@ fn host(text: &str) -> Result<String, ConfigError> {
         return Ok(text.to_ascii_lowercase());
     }
     Err(field("allowed_hosts", format!("has names without scheme and port, not `{text}`")))
-}
-
-fn handshake(raw: &RawConfig) -> Result<Handshake, ConfigError> {
-    let origin = |text: &String| match text.as_str() {
-        "*" => Ok(text.clone()),
-        name => host(name).map_err(|_| {
-            field("handshake.origins", format!("has DNS names, or `*`, not `{name}`"))
-        }),
-    };
-    let origins = raw.handshake.origins.iter().map(origin).collect::<Result<_, _>>()?;
-    Ok(Handshake { origins, rate: (raw.handshake.rate > 0).then_some(raw.handshake.rate) })
-}
-
-fn retired_hooks(raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
-    let retired = &raw.handshake.retired_hooks;
-    match retired.iter().find(|name| raw.hooks.contains_key(*name)) {
-        Some(name) => {
-            Err(field("handshake.retired_hooks", format!("has `{name}`, which is a hook")))
-        }
-        None => Ok(retired.clone()),
-    }
 }
 
 /// A scheme and an authority; a path is what is in front of ours.

@@ -1,15 +1,15 @@
 //! Settings as they are written: the shape of the file, its defaults, and the environment laid
 //! over it. Checks spelling only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
-use super::ConfigError;
 use super::http_out::RawHttpOut;
+use super::{ConfigError, Overrides};
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,6 +28,9 @@ pub(super) struct RawConfig {
     pub(super) attempts_max: usize,
     pub(super) subscriptions_max: usize,
     pub(super) shutdown_grace: String,
+    pub(super) access: RawAccess,
+    pub(super) audit: RawAudit,
+    pub(super) tls: RawTls,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
     pub(super) handshake: RawHandshake,
@@ -41,6 +44,33 @@ pub(super) struct RawConfig {
     pub(super) hooks: Table,
     /// By their names; read by [`super::http_out`].
     pub(super) secrets: Table,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAccess {
+    /// Empty for the one in the data directory.
+    pub(super) tokens: PathBuf,
+    pub(super) required: bool,
+    pub(super) insecure: bool,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAudit {
+    /// Empty for the one in the data directory.
+    pub(super) path: PathBuf,
+    pub(super) files: u32,
+    pub(super) file_bytes: String,
+}
+
+/// Each is empty for none.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTls {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) client_ca: PathBuf,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -133,6 +163,9 @@ impl Default for RawConfig {
             attempts_max: Options::default().attempts_max,
             subscriptions_max: Options::default().subscriptions_max,
             shutdown_grace: "10s".into(),
+            access: RawAccess::default(),
+            audit: RawAudit::default(),
+            tls: RawTls::default(),
             http: RawHttp::default(),
             events: RawEvents::default(),
             handshake: RawHandshake::default(),
@@ -145,6 +178,12 @@ impl Default for RawConfig {
             hooks: Table::new(),
             secrets: Table::new(),
         }
+    }
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), files: 10, file_bytes: "10MiB".into() }
     }
 }
 
@@ -227,9 +266,27 @@ impl Default for RawLimits {
 }
 
 impl RawConfig {
+    /// A file's text, then the environment, then the command line.
+    pub(super) fn from_parts(
+        path: &Path,
+        text: &str,
+        environment: impl Fn(&str) -> Option<String>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        let raw: Self = toml::from_str(text).map_err(|source| syntax_error(path, text, source))?;
+        let mut raw = raw.with_environment(environment)?;
+        if let Some(listen) = &overrides.listen {
+            raw.listen.clone_from(listen);
+        }
+        if let Some(data) = &overrides.data {
+            raw.data.clone_from(data);
+        }
+        Ok(raw)
+    }
+
     /// Lays the environment over the settings: `dedup.window` is `TRIPHAMMER_DEDUP_WINDOW`.
     /// Variables that name no setting are left alone, for others may use the prefix as well.
-    pub(super) fn with_environment(
+    fn with_environment(
         self,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
@@ -260,6 +317,20 @@ impl RawConfig {
     }
 }
 
+/// Shows the place of the mistake, unless a secret may be there.
+fn syntax_error(path: &Path, text: &str, mut source: toml::de::Error) -> ConfigError {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let hidden = lines.into_iter().any(|line| line.contains("secret") || line.contains("token"));
+    let line = source.span().filter(|_| hidden).map(|span| {
+        let before = text.as_bytes().iter().take(span.start);
+        before.filter(|byte| **byte == b'\n').count() + 1
+    });
+    if hidden {
+        source.set_input(None);
+    }
+    ConfigError::Syntax { path: path.into(), line, source: Box::new(source) }
+}
+
 fn overlay(
     prefix: &str,
     table: &mut Table,
@@ -277,6 +348,9 @@ fn overlay(
         *value = match value {
             Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| {
                 ConfigError::Environment { name, rule: "it must be a whole number".into() }
+            })?,
+            Value::Boolean(_) => text.trim().parse().map(Value::Boolean).map_err(|_| {
+                ConfigError::Environment { name, rule: "it must be true or false".into() }
             })?,
             Value::Array(_) => {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -167,7 +167,8 @@ async fn other_peoples_pages_are_refused_everywhere() {
 async fn a_token_is_asked_for() {
     let host = Host::start("token = \"s3cret\"").await;
     assert_eq!(host.get("/healthz").await.status, 200);
-    for path in ["/", "/readyz", "/metrics", "/api/v1/functions", "/nothing"] {
+    assert_eq!(host.get("/readyz").await.status, 200);
+    for path in ["/", "/metrics", "/api/v1/functions", "/nothing"] {
         let answer = host.get(path).await;
         answer.is_problem(401, "http.unauthorized");
         assert_eq!(answer.header("www-authenticate"), Some("bearer realm=\"triphammer\""));
@@ -222,11 +223,15 @@ async fn what_is_no_request_is_answered_with_a_bare_status() {
     }
     let large = head("healthz", &format!("x: {}\r\nconnection: close\r\n", "y".repeat(60 << 10)));
     assert_eq!(exchange(&host.address, large.as_bytes()).await.status, 200);
-    for unanswered in [&b"GET / HTTP/1.1\r\nhost: loc"[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for unanswered in [&b"GET / HTTP/1.1\r\nhost: loc"[..], b"", b"G"] {
         let mut stream = connect(&host.address).await;
         stream.write_all(unanswered).await.unwrap();
         assert_eq!(read_all(&mut stream).await, "");
     }
+    // Frames of HTTP/2, and then the end.
+    let mut stream = connect(&host.address).await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    assert!(!read_all(&mut stream).await.contains("HTTP"));
     host.stop().await.unwrap();
 }
 
@@ -245,6 +250,8 @@ async fn noise_does_no_harm() {
         b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n",
         b"POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\nx",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"PRI * HTTP/1.1\r\nhost: localhost\r\n\r\n",
         long_header.as_bytes(),
         many_headers.as_bytes(),
     ] {

@@ -1,7 +1,9 @@
 //! The host from outside: a real socket, a real data directory, no functions.
 
+mod access;
 mod client;
 mod hostile;
+mod http2;
 mod routes;
 mod shutdown;
 
@@ -13,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Overrides};
+use crate::describe::contract;
 use crate::{App, AppError};
 use client::{Answer, exchange};
 
@@ -28,21 +31,29 @@ impl Host {
     /// With `settings` over the defaults, on a free port.
     async fn start(settings: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let overrides =
-            Overrides { listen: Some("127.0.0.1:0".into()), data: Some(data.path().join("data")) };
+        let overrides = Overrides {
+            listen: Some("127.0.0.1:0".into()),
+            data: Some(data.path().join("data")),
+            insecure_listen: false,
+        };
         let config = Config::from_parts(Path::new("test"), settings, |_| None, &overrides).unwrap();
         let app = App::build(config).await.unwrap();
         let address = app.address().to_string();
-        assert_eq!(app.url(), format!("http://{address}"));
+        let scheme = if settings.contains("[tls]") { "https" } else { "http" };
+        assert_eq!(app.url(), format!("{scheme}://{address}"));
         let stop = Arc::new(Notify::new());
         let signal = Arc::clone(&stop);
         let run = async move { app.run(async move { signal.notified().await }).await };
         Self { address, stop, running: tokio::spawn(run), _data: data }
     }
 
-    /// Sends a request with the given line, headers and body, and reads the whole answer.
+    /// Sends a request with the given line, headers and body, and reads the whole answer, which must
+    /// be one that is described.
     async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
-        exchange(&self.address, &self.request(line, headers, body)).await
+        let answer = exchange(&self.address, &self.request(line, headers, body)).await;
+        let content_type = answer.header("content-type");
+        contract::check(line, (answer.status, content_type), &answer.body);
+        answer
     }
 
     fn request(&self, line: &str, headers: &[&str], body: &str) -> Vec<u8> {

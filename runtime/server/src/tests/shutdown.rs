@@ -74,6 +74,7 @@ async fn an_address_in_use_is_named() {
     let overrides = Overrides {
         listen: Some(host.address.clone()),
         data: Some(tempfile::tempdir().unwrap().path().join("data")),
+        insecure_listen: false,
     };
     let config = Config::from_parts(Path::new("test"), "", |_| None, &overrides).unwrap();
     let error = App::build(config).await.unwrap_err();
