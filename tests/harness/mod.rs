@@ -9,6 +9,7 @@ mod feed;
 mod guests;
 mod host;
 mod http;
+mod sink;
 mod wait;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,7 @@ pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
+pub(crate) use sink::Sink;
 pub(crate) use wait::{DEADLINE, until};
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.

@@ -206,18 +206,43 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 26] = [
-    "access", "canary", "config", "delivery", "deploy", "drop", "event", "filter", "function",
-    "hook", "host", "http", "invoke", "journal", "limit", "manifest", "module", "outbound",
-    "query", "replay", "route", "sandbox", "sign", "state", "timer", "tls",
+const FAMILIES: [&str; 28] = [
+    "access",
+    "canary",
+    "config",
+    "delivery",
+    "deploy",
+    "drop",
+    "event",
+    "filter",
+    "function",
+    "hook",
+    "host",
+    "http",
+    "invoke",
+    "journal",
+    "limit",
+    "manifest",
+    "module",
+    "outbound",
+    "query",
+    "replay",
+    "route",
+    "sandbox",
+    "sign",
+    "sink",
+    "state",
+    "subscription",
+    "timer",
+    "tls",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
     // The names of settings look the same.
     let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
-    let in_providers = path.ends_with("hooks/src/provider.rs") && literal.starts_with("event.");
-    let is_setting = in_settings && !literal.starts_with("config.") || in_providers;
+    let in_settings = in_settings || path.ends_with("hooks/src/provider.rs");
+    let is_setting = in_settings && !["config.", "hook."].iter().any(|f| literal.starts_with(f));
     !is_setting && literal.chars().all(plain) && !literal.ends_with('.')
 }
 

@@ -89,6 +89,12 @@ impl Target {
         Ok(Self { scheme, host: host.parse()?, port })
     }
 
+    /// What matches this target and no other.
+    pub fn pattern(&self) -> TargetPattern {
+        let host = HostPattern::Exact(self.host.clone());
+        TargetPattern::At { scheme: self.scheme, host, port: self.port }
+    }
+
     /// Host and port as the header `Host` has them: a scheme's own port is left out.
     pub fn authority(&self) -> String {
         match self.port == self.scheme.port() {

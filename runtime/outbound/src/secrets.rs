@@ -164,7 +164,9 @@ impl Secrets {
         Ok(value)
     }
 
-    fn value(
+    /// A secret for a request of this function to this target: for what is made with it, such as a
+    /// signature, where no placeholder can stand.
+    pub fn value(
         &self,
         name: &SecretName,
         function: &FunctionName,

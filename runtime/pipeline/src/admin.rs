@@ -252,6 +252,20 @@ impl Core {
         Ok(dropped)
     }
 
+    /// Gives up what removed functions have left: the host ended between a removal and this.
+    pub(crate) fn finish_removals(&self) {
+        let mut inner = self.lock();
+        let gone = inner.functions.iter().filter(|(_, function)| function.definition.deleted);
+        let mut gone: Vec<FunctionName> = gone.map(|(name, _)| name.clone()).collect();
+        gone.sort_unstable();
+        let left: Vec<_> = gone.iter().flat_map(|name| inner.all_of(name)).collect();
+        for some in left.chunks(BATCH_MAX) {
+            if let Err(error) = self.give_up(&mut inner, DropReason::Removed, some) {
+                tracing::warn!(%error, "deliveries of removed functions could not be given up");
+            }
+        }
+    }
+
     fn wipe_in(&self, inner: &mut Inner, name: &FunctionName) -> Result<Seq, ChangeError> {
         let record = Record::WipeState { at: self.clock.now(), function: name.clone() };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;

@@ -104,7 +104,7 @@ pub(crate) fn boot(
         definitions.into_iter().map(|(name, def)| (name, Function::new(def))).collect();
     use_up_throttles(&mut queue, &functions, &options.limits, clock.now());
     let table = routes(&functions, 1, &options.limits);
-    let schedules = Schedules::recovered(&queue);
+    let (schedules, missed) = Schedules::recovered(&queue);
     let core = Core::new(Parts {
         inner: Inner {
             log: appender,
@@ -134,6 +134,8 @@ pub(crate) fn boot(
         routes: table,
     });
     core.shed_replaced(&mut core.lock(), &replaced);
+    core.drop_missed(&mut core.lock(), &missed);
+    core.finish_removals();
     Ok(Booted { core: Arc::new(core), blobs, writer, preparer, checkpointer })
 }
 

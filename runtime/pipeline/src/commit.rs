@@ -117,8 +117,8 @@ impl Core {
             let table = self.routes();
             let at = self.clock.now();
             let mut emitted = self.route_emits(&lease, &emits, &table, at);
-            emitted.extend(timers.events(&lease, at));
-            let cancelled = self.replaced(&timers, &lease);
+            let (cancelled, priority) = self.replaced(&timers, &lease);
+            emitted.extend(timers.events(&lease, at, priority));
             let outcome = Outcome::Committed {
                 writes: writes.clone(),
                 emitted,

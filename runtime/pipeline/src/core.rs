@@ -21,7 +21,7 @@ use crate::feed::{Feed, FeedItem};
 use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice::{self, Notice};
-use crate::queue::{FnId, Queue, Turn};
+use crate::queue::{FnId, Queue};
 use crate::record_cache::RecordCache;
 use crate::registry::{Functions, Revision};
 use crate::replays::Replays;
@@ -230,7 +230,11 @@ impl Core {
         if inner.log.may_dispatch().is_err() {
             return None;
         }
-        let (Turn { slot, closes, .. }, started) = self.next_turn(&mut inner)?;
+        let due_before = inner.queue.next_due();
+        let Some((slot, started)) = self.next_turn(&mut inner) else {
+            self.wake(inner, due_before);
+            return None;
+        };
         let entry = inner.lend(slot);
         let function = entry.function;
         let name = inner.queue.function(function).name.clone();
@@ -245,7 +249,7 @@ impl Core {
         // A probe is one delivery.
         let along = if probes { Vec::new() } else { inner.gather(slot, &revision, started) };
         let conflicts = 0;
-        let lease =
+        let mut lease =
             Lease { slot, function, revision, entry, along, validated, started, conflicts, probes };
         if inner.feed.has_listeners() {
             let (id, revision) = (lease.id(), lease.revision.id);
@@ -253,32 +257,21 @@ impl Core {
             let item = FeedItem::Attempted { id, revision, attempt, at };
             inner.feed.push(lease.entry.seq.get(), || item);
         }
-        if let Some(name) = lease.entry.name() {
-            self.follow(&mut inner, function, name);
-        }
-        let (more, news) = (inner.queue.has_next(), inner.feed.is_waiting());
-        drop(inner);
-        if news {
-            self.news.notify_one();
-        }
-        if closes {
-            self.timer.notify_one();
-        }
-        if more {
-            // Workers wake each other, one by one, while there is work for one more.
-            self.work.notify_one();
-        }
+        self.follow(&mut inner, &mut lease);
+        // Workers wake each other, one by one, while there is work for one more. And a turn may close
+        // its function: for its throttle, or because what is left does not fill a batch.
+        self.wake(inner, due_before);
         Some(lease)
     }
 
     /// The delivery whose turn it is, and since when. Those that have expired are given up on the
     /// way.
-    fn next_turn(&self, inner: &mut Inner) -> Option<(Turn, Timestamp)> {
+    fn next_turn(&self, inner: &mut Inner) -> Option<(Slot, Timestamp)> {
         loop {
             let now = self.clock.now();
             let turn = inner.queue.next(now)?;
             if !turn.expired {
-                return Some((turn, now));
+                return Some((turn.slot, now));
             }
             self.expire(inner, turn.slot, now);
         }

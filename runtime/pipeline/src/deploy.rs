@@ -28,6 +28,7 @@ pub(crate) struct Deployer {
     pub(crate) core: Arc<Core>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) blobs: Blobs,
+    pub(crate) subscriptions_max: usize,
     /// Held while a change is made: two deploys of one function must not number alike.
     pub(crate) changes: tokio::sync::Mutex<()>,
 }

@@ -253,7 +253,8 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
         }
         let mut attempt = attempt(&lease, event.clone());
         let (space, now) = (Arc::clone(&attempt.space), core.clock.now());
-        let reader = Arc::new(Reader::new(&core.state, space, now, lease.validated));
+        // As of the same moment at which it is looked at again before it settles.
+        let reader = Arc::new(Reader::new(&core.state, space, lease.started, lease.validated));
         let mut invoked = invoke(core, executor, &lease, (event, along), now, &reader).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;

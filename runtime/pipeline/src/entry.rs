@@ -7,6 +7,7 @@ use triphammer_model::{
     DeliveryId, Event, FunctionName, Hops, OrderingKey, Priority, Seq, Timestamp,
 };
 
+use crate::debounce;
 use crate::queue::FnId;
 
 /// A delivery that is not settled.
@@ -148,9 +149,10 @@ impl Entry {
     }
 
     /// Whether it may be in a batch. One that was tried may be what makes a batch fail, and a timer
-    /// is the function's own.
+    /// is the function's own. One that is debounced and runs at once is known by that name till then.
     pub(crate) fn shares(&self) -> bool {
-        !self.tried && !self.recovered && self.name().is_none()
+        let own = self.name().is_some_and(|name| !debounce::is_debounced(Some(name)));
+        !self.tried && !self.recovered && !own
     }
 
     /// The name under which its function knows it: of a timer, or of what is debounced.

@@ -81,6 +81,8 @@ pub enum ChangeError {
     NotActive(FunctionName),
     #[error("`{0}` is a function: remove it first, or give the subscription another name")]
     IsFunction(FunctionName),
+    #[error("there are {max} subscriptions already: `subscriptions_max`")]
+    TooManySubscriptions { max: usize },
     #[error("`{0}` is a subscription, which has a sink and no module")]
     IsSubscription(FunctionName),
     #[error("{waiting} deliveries of `{function}` wait; let them finish, or discard them")]
@@ -122,6 +124,7 @@ impl ChangeError {
             Self::NoPrevious(_) => "function.no_previous",
             Self::NotActive(_) => "function.not_active",
             Self::IsFunction(_) => "subscription.function",
+            Self::TooManySubscriptions { .. } => "subscription.too_many",
             Self::IsSubscription(_) => "function.subscription",
             Self::Waiting { .. } => "function.deliveries_wait",
             Self::KeyChange { .. } => "function.key_change",

@@ -1,18 +1,21 @@
 //! One firing of a schedule: the event and the delivery of a slot. Knows nothing of what is open.
 //!
 //! The delivery's name says which schedule and which slot it is of, so what is open says which slots
-//! have been made, after a restart too.
+//! have been made, after a restart too. It says by which rule as well: a schedule may have another
+//! one under the same name. And it says which firing it takes the place of, if that was missed.
 
 use serde_json::json;
 use triphammer_journal::{Accepted, NewDelivery};
 use triphammer_model::{
-    Event, EventParts, FunctionName, Hops, Manifest, Missed, OrderingKey, Schedule, Timestamp,
+    Event, EventParts, FunctionName, Hops, Manifest, Missed, OrderingKey, Schedule, Seq, Timestamp,
 };
 
 /// The type of the events that schedules make.
 pub(crate) const TYPE: &str = "triphammer.schedule";
 
 const NAME: &str = "\0cron:";
+/// Between the name of a schedule, its rule, and the firing before. None of them has such a character.
+const PART: char = '\0';
 
 /// How many missed slots are counted; there may be more.
 const MISSED_MAX: u32 = 10_000;
@@ -29,12 +32,32 @@ pub(crate) fn parse(name: &str) -> Option<(&str, Firing)> {
     let mut parts = name.strip_prefix(NAME)?.splitn(3, ':');
     let slot = Timestamp(parts.next()?.parse().ok()?);
     let missed = parts.next()?.parse().ok()?;
-    Some((parts.next()?, Firing { slot, missed }))
+    let (schedule, _) = parts.next()?.split_once(PART)?;
+    Some((schedule, Firing { slot, missed }))
+}
+
+/// Whether a firing of this name was made by the rule that the schedule has now.
+pub(crate) fn is_of(name: &str, schedule: &Schedule) -> bool {
+    parse(name).is_some() && name.split(PART).nth(2) == Some(&rule(schedule))
+}
+
+/// The missed firing that the one of this name takes the place of.
+pub(crate) fn instead_of(name: &str) -> Option<Seq> {
+    parse(name)?;
+    name.split(PART).nth(3)?.parse().ok()
+}
+
+/// What the slots of a schedule follow from.
+fn rule(schedule: &Schedule) -> String {
+    format!("{} {}", schedule.cron.as_str(), schedule.zone.as_str())
 }
 
 impl Firing {
-    fn name(self, schedule: &str) -> String {
-        format!("{NAME}{}:{}:{schedule}", self.slot.ms(), self.missed)
+    fn name(self, schedule: &Schedule, instead_of: Option<Seq>) -> String {
+        let Self { slot, missed } = self;
+        let (slot, rule) = (slot.ms(), rule(schedule));
+        let name = format!("{NAME}{slot}:{missed}:{}{PART}{rule}", schedule.name);
+        instead_of.map_or_else(|| name.clone(), |seq| format!("{name}{PART}{seq}"))
     }
 
     /// The first one of a schedule that begins now, or goes on after it was broken off.
@@ -68,13 +91,14 @@ impl Firing {
         (merged.slot > self.slot).then_some(merged)
     }
 
-    /// The event, and its one delivery.
+    /// The event, and its one delivery. It takes the place of a firing that was missed, if any.
     pub(crate) fn accepted(
         self,
         host: &str,
         function: &FunctionName,
         manifest: &Manifest,
         schedule: &Schedule,
+        instead_of: Option<Seq>,
     ) -> Option<Accepted> {
         let slot = self.slot.to_rfc3339();
         let (name, zone) = (&schedule.name, schedule.zone.as_str());
@@ -98,7 +122,7 @@ impl Firing {
         let delivery = NewDelivery {
             priority: manifest.priority,
             due: Some(self.slot),
-            name: Some(self.name(name)),
+            name: Some(self.name(schedule, instead_of)),
             ..NewDelivery::new(function.clone(), key)
         };
         Some(Accepted { event, hops: Hops(0), dedup: None, deliveries: vec![delivery] })
@@ -143,8 +167,16 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        assert_eq!(parse(&at(7, 3).name("a:b")), Some(("a:b", at(7, 3))));
-        for other in ["a", "\0cron:x", "\0cron:1:2", "\0debounce", "cron:1:2:a"] {
+        let schedule = schedule("once");
+        for before in [None, Seq::new(5)] {
+            let name = at(7, 3).name(&schedule, before);
+            assert_eq!(parse(&name), Some(("a:b", at(7, 3))));
+            assert!(is_of(&name, &schedule));
+            assert_eq!(instead_of(&name), before);
+        }
+        let name = at(7, 3).name(&schedule, None);
+        assert!(!is_of(&format!("{name}/Zone"), &schedule));
+        for other in ["a", "\0cron:x", "\0cron:1:2", "\0cron:1:2:a", "\0debounce", "cron:1:2:a"] {
             assert_eq!(parse(other), None);
         }
     }

@@ -56,6 +56,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
         core: Arc::clone(&core),
         sandbox: Arc::clone(&sandbox),
         blobs,
+        subscriptions_max: options.subscriptions_max,
         changes: tokio::sync::Mutex::new(()),
     });
     runtime.block_on(load_active(&deployer));

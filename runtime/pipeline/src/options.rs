@@ -35,6 +35,8 @@ pub struct Options {
     pub state_cache_bytes: usize,
     /// How much of the log a restart may have to read, in bytes.
     pub checkpoint_bytes: u64,
+    /// Subscriptions of sinks that there may be.
+    pub subscriptions_max: usize,
     /// What delivers to sinks. Without it, what is for them waits.
     pub push: Option<Arc<dyn Push>>,
     /// The requests that functions may make.
@@ -56,6 +58,7 @@ impl Default for Options {
             payload_bytes_max: 8 << 20,
             state_cache_bytes: 64 << 20,
             checkpoint_bytes: 128 << 20,
+            subscriptions_max: 10_000,
             push: None,
             http_out: outbound::Options::default(),
         }

@@ -45,8 +45,6 @@ pub(crate) struct Turn {
     pub(crate) slot: Slot,
     /// It is to be given up instead.
     pub(crate) expired: bool,
-    /// It was the last for a time: somebody has to look at [`Queue::next_due`] again.
-    pub(crate) closes: bool,
 }
 
 impl Queue {
@@ -123,6 +121,11 @@ impl Queue {
         }
         if lanes_change {
             self.call_back_halted(id);
+        }
+        if lanes_change || batches_change {
+            self.form_again(id);
+        }
+        if lanes_change {
             let keys: Vec<OrderingKey> = self.function(id).lanes.keys().cloned().collect();
             keys.iter().for_each(|key| self.advance(id, key));
         }
@@ -207,7 +210,8 @@ impl Queue {
         !self.turns.is_empty()
     }
 
-    /// The next delivery to run, which now runs.
+    /// The next delivery to run, which now runs. Somebody has to look at [`Queue::next_due`] again: it
+    /// may have been the last for a time.
     pub(crate) fn next(&mut self, now: Timestamp) -> Option<Turn> {
         self.seen(now);
         while let Some((pass, id)) = self.turns.pop_first() {
@@ -225,9 +229,11 @@ impl Queue {
             let entry = &mut self.entries[slot];
             entry.state = State::Running;
             let expired = entry.expires().is_some_and(|expires| expires <= now);
-            let closes = !expired && self.count_start(id, now);
+            if !expired {
+                self.count_start(id, now);
+            }
             self.offer(id);
-            return Some(Turn { slot, expired, closes });
+            return Some(Turn { slot, expired });
         }
         None
     }

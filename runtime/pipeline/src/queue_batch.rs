@@ -107,6 +107,23 @@ impl Queue {
         heads.into_iter().for_each(|head| self.end_wait(head));
     }
 
+    /// Heads of lanes that are ready wait for others after all, where the rules say so. A start has put
+    /// them there before it knew the rules.
+    pub(super) fn form_again(&mut self, id: FnId) {
+        let function = &mut self.functions[id.0 as usize];
+        if function.rules.batch.is_none() {
+            return;
+        }
+        let (ready, lanes, entries) = (&mut function.ready, &function.lanes, &self.entries);
+        let is_head = |slot: Slot| {
+            let lane = entries[slot].key.as_ref().and_then(|key| lanes.get(key));
+            lane.is_some_and(|lane| lane.active == 1 && lane.head == slot)
+        };
+        let heads = ready.take(is_head);
+        function.counts.ready -= heads.len() as u64;
+        heads.into_iter().for_each(|head| self.leave_rest(head));
+    }
+
     /// Closes a function without keys while what is ready does not fill a batch.
     pub(super) fn hold_back(&mut self, id: FnId) {
         let function = self.function(id);

@@ -13,12 +13,13 @@ impl Queue {
     /// A debounced delivery has come in, or come back. Answers which one's place it takes.
     pub(crate) fn debounce(&mut self, slot: Slot) -> Option<Slot> {
         let entry = &mut self.entries[slot];
+        let (id, key) = (entry.function, entry.key.clone());
         if entry.state != State::Waiting {
+            // The wait that it goes on with has been the longest there may be: it runs now.
             entry.forget_name();
-            return None;
+            return self.function_mut(id).waits.remove(&key).map(|wait| wait.slot);
         }
         let first = debounce::first(entry.name().map(|name| &**name), entry.accepted);
-        let (id, key) = (entry.function, entry.key.clone());
         let earlier = self.function_mut(id).waits.insert(key, Wait { slot, first });
         earlier.map(|wait| wait.slot)
     }

@@ -13,8 +13,10 @@ fn a_throttled_function_has_no_turn_until_its_window_has_slid() {
     f.queue.configure(f.function, throttled(2, 500));
     let first = f.add(None, 0);
     (0..4).for_each(|_| _ = f.add(None, 0));
-    assert!(!f.queue.next(Timestamp(1000)).unwrap().closes);
-    assert!(f.queue.next(Timestamp(1200)).unwrap().closes, "somebody must be told of the time");
+    f.queue.next(Timestamp(1000)).unwrap();
+    assert_eq!(f.queue.next_due(), None);
+    f.queue.next(Timestamp(1200)).unwrap();
+    assert_eq!(f.queue.next_due(), Some(Timestamp(1500)), "somebody must be told of the time");
     // A retry is a start as well: it waits with the others.
     f.queue.retry(first, Timestamp(1300), Timestamp(1250));
     assert!(!f.queue.has_next(), "it is not asked in vain");

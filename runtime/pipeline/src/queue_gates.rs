@@ -44,15 +44,14 @@ impl Queue {
         self.gate(id, Gate::Throttle, until);
     }
 
-    /// An attempt begins. True when it is the last for a time.
-    pub(super) fn count_start(&mut self, id: FnId, now: Timestamp) -> bool {
-        let Some(window) = &mut self.function_mut(id).throttle else { return false };
+    /// An attempt begins.
+    pub(super) fn count_start(&mut self, id: FnId, now: Timestamp) {
+        let Some(window) = &mut self.function_mut(id).throttle else { return };
         window.take(now);
         let until = window.free_at().filter(|until| *until > now);
         if until.is_some() {
             self.gate(id, Gate::Throttle, until);
         }
-        until.is_some()
     }
 
     /// Closes the function until its breaker's probe may begin, or opens it, as the rules say.

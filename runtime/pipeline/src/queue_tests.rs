@@ -300,11 +300,11 @@ fn what_has_expired_is_given_up_at_its_turn() {
     let mut f = Fixture::new(10);
     let slot = f.add(None, 0);
     f.queue.entry_mut(slot).set_expiry_and_name(Some(Timestamp(1500)), None);
-    assert_eq!(f.queue.next(Timestamp(1500)), Some(Turn { slot, expired: true, closes: false }));
+    assert_eq!(f.queue.next(Timestamp(1500)), Some(Turn { slot, expired: true }));
     f.queue.finish(slot);
     let slot = f.add(None, 0);
     f.queue.entry_mut(slot).set_expiry_and_name(Some(Timestamp(1500)), None);
-    assert_eq!(f.queue.next(Timestamp(1499)), Some(Turn { slot, expired: false, closes: false }));
+    assert_eq!(f.queue.next(Timestamp(1499)), Some(Turn { slot, expired: false }));
 }
 
 #[test]

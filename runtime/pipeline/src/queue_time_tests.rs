@@ -16,7 +16,7 @@ fn a_delivery_is_found_by_its_name_until_it_leaves() {
     };
     let (first, second) = (named(Some("t"), 0), named(Some("t"), 5000));
     named(Some("tt"), 5000);
-    named(Some("\0cron:1:0:t"), 5000);
+    named(Some("\0cron:1:0:t\0* * * * * UTC"), 5000);
     named(None, 5000);
     let find = |f: &Fixture, name| f.queue.function(f.function).timers.find(Some(&key), name);
     assert_eq!(find(&f, "t"), [first, second]);

@@ -33,8 +33,14 @@ const BACKLOG_MAX: u64 = 100_000;
 /// Before it is tried again what can't be done now: the disk is full, or a function is not loaded.
 const WAIT: Duration = Duration::from_secs(1);
 
+/// The replays that run.
+#[derive(Default)]
+pub(crate) struct Runs {
+    by_id: BTreeMap<u64, Run>,
+}
+
 /// A replay that runs.
-struct Run {
+pub(crate) struct Run {
     id: u64,
     query: HistoryQuery,
     /// Not looked at before this time.
@@ -46,7 +52,7 @@ struct Run {
 }
 
 /// What a step came to.
-enum Stepped {
+pub(crate) enum Stepped {
     /// So many events were made.
     Made(usize),
     /// Nothing can be done at the moment.
@@ -57,15 +63,13 @@ enum Stepped {
 
 /// Carries on whatever runs until the host stops.
 pub(crate) async fn run(core: Arc<Core>) {
-    let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
+    let mut runs = Runs::default();
     while !core.is_stopping() {
-        take_up(&core, &mut runs);
-        let now = core.clock.now();
-        let Some(run) = runs.values().min_by_key(|run| run.due) else {
+        let Some(due) = runs.look(&core) else {
             core.replays.notified().await;
             continue;
         };
-        let (id, wait) = (run.id, run.due.since(now));
+        let wait = due.since(core.clock.now());
         if !wait.is_zero() {
             tokio::select! {
                 () = core.replays.notified() => {}
@@ -73,7 +77,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             }
             continue;
         }
-        let Some(run) = runs.remove(&id) else { continue };
+        let Some(run) = runs.take_first() else { continue };
         let worker = Arc::clone(&core);
         // It reads the disk.
         let step = move || {
@@ -82,44 +86,62 @@ pub(crate) async fn run(core: Arc<Core>) {
             (run, stepped)
         };
         // It panics only when the lock's holder has: the host is ending then.
-        let Ok((mut run, stepped)) = tokio::task::spawn_blocking(step).await else { return };
+        let Ok((run, stepped)) = tokio::task::spawn_blocking(step).await else { return };
+        runs.go_on(&core, run, stepped);
+    }
+}
+
+impl Runs {
+    /// Takes up what has begun, and lets go of what has ended. Answers when the first of them is
+    /// due.
+    pub(crate) fn look(&mut self, core: &Core) -> Option<Timestamp> {
+        let inner = core.lock();
+        self.by_id.retain(|id, _| inner.replays.get(*id).is_some_and(Replay::is_running));
+        let mut wrong = Vec::new();
+        for replay in inner.replays.running() {
+            if self.by_id.contains_key(&replay.id) {
+                continue;
+            }
+            match query_of(&replay.filter) {
+                Ok(query) => {
+                    let (ahead, due) = (VecDeque::new(), core.clock.now());
+                    let (id, next) = (replay.id, replay.next);
+                    self.by_id.insert(id, Run { id, query, due, ahead, next, counted: false });
+                }
+                Err(error) => wrong.push((replay.id, error.into())),
+            }
+        }
+        drop(inner);
+        wrong.iter().for_each(|(id, error)| core.fail_replay(*id, error));
+        self.by_id.values().map(|run| run.due).min()
+    }
+
+    /// The one that is due first.
+    pub(crate) fn take_first(&mut self) -> Option<Run> {
+        let id = self.by_id.values().min_by_key(|run| run.due)?.id;
+        self.by_id.remove(&id)
+    }
+
+    /// Says when it goes on after a step, if it does.
+    pub(crate) fn go_on(
+        &mut self,
+        core: &Core,
+        mut run: Run,
+        stepped: Result<Stepped, ChangeError>,
+    ) {
         match stepped {
             Ok(Stepped::Made(events)) => run.due = core.after(run.due, &run, events),
             Ok(Stepped::Later) => run.due = core.clock.now().plus(WAIT),
-            Ok(Stepped::Ended) => continue,
-            Err(error) => {
-                core.fail_replay(run.id, &error);
-                continue;
-            }
+            Ok(Stepped::Ended) => return,
+            Err(error) => return core.fail_replay(run.id, &error),
         }
-        runs.insert(id, run);
+        self.by_id.insert(run.id, run);
     }
-}
-
-/// Takes up what has begun, and lets go of what has ended.
-fn take_up(core: &Core, runs: &mut BTreeMap<u64, Run>) {
-    let inner = core.lock();
-    runs.retain(|id, _| inner.replays.get(*id).is_some_and(Replay::is_running));
-    let mut wrong = Vec::new();
-    for replay in inner.replays.running() {
-        if runs.contains_key(&replay.id) {
-            continue;
-        }
-        match query_of(&replay.filter) {
-            Ok(query) => {
-                let (ahead, due) = (VecDeque::new(), core.clock.now());
-                let (id, next) = (replay.id, replay.next);
-                runs.insert(id, Run { id, query, due, ahead, next, counted: false });
-            }
-            Err(error) => wrong.push((replay.id, error.into())),
-        }
-    }
-    drop(inner);
-    wrong.iter().for_each(|(id, error)| core.fail_replay(*id, error));
 }
 
 impl Core {
-    fn step(&self, run: &mut Run) -> Result<Stepped, ChangeError> {
+    /// Makes the next events of a replay, as many as a step has.
+    pub(crate) fn step(&self, run: &mut Run) -> Result<Stepped, ChangeError> {
         let Some(replay) = self.lock().replays.get(run.id).cloned() else {
             return Ok(Stepped::Ended);
         };

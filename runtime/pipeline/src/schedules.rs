@@ -3,9 +3,11 @@
 //!
 //! When a firing begins, the one after it is made under the same lock and before the attempt can
 //! commit, so wherever the log ends, it says which slot was the last. A slot is made at most once,
-//! because only what is missing is made: see `what_is_missing`.
+//! because only what is missing is made: see `what_is_missing`. A firing that takes the place of one
+//! that was missed says so itself: the end of that one is another record, which a crash may take.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use triphammer_journal::{Accept, Accepted, AppendError, Body, DropReason, Entrance, Record};
@@ -13,8 +15,9 @@ use triphammer_model::{
     DeliveryId, FunctionName, Limits, Manifest, Missed, Schedule, Seq, Timestamp,
 };
 
-use crate::core::{Core, Inner};
+use crate::core::{Core, Inner, Lease};
 use crate::firing::{self, Firing};
+use crate::give_up::BATCH_MAX;
 use crate::info::{ScheduleInfo, Status};
 use crate::queue::{FnId, Queue};
 use crate::registry::active_manifest;
@@ -23,7 +26,7 @@ use crate::slab::Slot;
 /// The newest firing of each schedule.
 #[derive(Debug, Default)]
 pub(crate) struct Schedules {
-    newest: HashMap<FnId, HashMap<String, Newest, RandomState>, RandomState>,
+    newest: HashMap<FnId, BTreeMap<String, Newest>, RandomState>,
     /// Functions whose newest firing is over, and the one after it not made yet.
     behind: Vec<FunctionName>,
 }
@@ -39,15 +42,20 @@ struct Newest {
 }
 
 impl Schedules {
-    /// As they are after a start: the last slot of each counts.
-    pub(crate) fn recovered(queue: &Queue) -> Self {
+    /// As they are after a start: the last slot of each counts. And the firings whose places others
+    /// have taken, where it is not on record that they were given up.
+    pub(crate) fn recovered(queue: &Queue) -> (Self, Vec<Slot>) {
         let mut schedules = Self::default();
+        let (mut by_seq, mut gone) = (HashMap::new(), BTreeSet::new());
         for (slot, entry) in queue.entries() {
-            if let Some(name) = entry.name() {
-                schedules.saw(entry.function, name, entry.seq, slot);
+            let Some(name) = entry.name() else { continue };
+            schedules.saw(entry.function, name, entry.seq, slot);
+            if firing::parse(name).is_some() {
+                by_seq.insert(entry.seq, slot);
             }
+            gone.extend(firing::instead_of(name));
         }
-        schedules
+        (schedules, gone.iter().filter_map(|seq| by_seq.get(seq).copied()).collect())
     }
 
     /// A delivery of this name has been taken in.
@@ -109,18 +117,24 @@ impl Core {
         if let Some(manifest) = &manifest {
             for schedule in wanted {
                 let next = inner.what_is_missing(id, schedule, now, since, &mut plan);
-                let made =
-                    |firing: Firing| firing.accepted(&self.host_id, name, manifest, schedule);
+                let made = |(firing, before): (Firing, Option<Seq>)| {
+                    firing.accepted(&self.host_id, name, manifest, schedule, before)
+                };
                 plan.make.extend(next.and_then(made));
             }
         }
         self.carry_out(inner, name, &plan);
     }
 
-    /// A delivery of this name begins. If it is a schedule's newest firing, the next one is made.
-    pub(crate) fn follow(&self, inner: &mut Inner, id: FnId, name: &str) {
-        let function = inner.queue.function(id).name.clone();
-        if inner.schedules.end(id, name, &function) {
+    /// A delivery begins. If it is a schedule's newest firing, the next one is made. From then on it
+    /// is a delivery like any other, whatever becomes of the schedule: its name is gone.
+    pub(crate) fn follow(&self, inner: &mut Inner, lease: &mut Lease) {
+        let is_firing = |name: &&Arc<str>| firing::parse(name).is_some();
+        let Some(name) = lease.entry.name().filter(is_firing).cloned() else { return };
+        lease.entry.forget_name();
+        inner.queue.entry_mut(lease.slot).forget_name();
+        let function = inner.queue.function(lease.function).name.clone();
+        if inner.schedules.end(lease.function, &name, &function) {
             self.mend_schedules(inner);
             // It may be due before anything else.
             self.timer.notify_one();
@@ -152,11 +166,22 @@ impl Core {
             return Ok(());
         }
         let (at, events) = (self.clock.now(), plan.make.clone());
+        inner.catch_up(at);
         let record = Record::Accept(Accept { at, entrance: Entrance::Host, events });
         let (first, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(first, &record, location);
         inner.admit_all(&record, (first, location), at);
         Ok(())
+    }
+
+    /// Gives up firings whose places others have taken.
+    pub(crate) fn drop_missed(&self, inner: &mut Inner, slots: &[Slot]) {
+        let found: Vec<_> = slots.iter().map(|slot| (inner.id_of(*slot), Some(*slot))).collect();
+        for some in found.chunks(BATCH_MAX) {
+            if let Err(error) = self.give_up(inner, DropReason::Missed, some) {
+                tracing::warn!(%error, "firings that were missed could not be given up");
+            }
+        }
     }
 
     fn drop_firings(
@@ -205,21 +230,19 @@ impl Inner {
         }
     }
 
-    /// Whether this schedule would have made the same firing at the same moment.
+    /// Whether this schedule goes on from the firing.
     fn still_holds(&self, newest: Newest, schedule: &Schedule, keyed: bool) -> bool {
         if newest.over {
             // The one after it is made by this schedule, whatever it was before.
             return true;
         }
         let entry = self.queue.entry(newest.slot);
-        let slot = newest.firing.slot;
-        let next = schedule.next_after(entry.accepted);
-        let first = next.is_some_and(|next| next >= slot);
-        first && schedule.has_slot(slot) && entry.key.is_some() == keyed
+        let same = entry.name().is_some_and(|name| firing::is_of(name, schedule));
+        same && entry.key.is_some() == keyed
     }
 
     /// The firing that a schedule lacks: its first, the one after one that is over, or one for all
-    /// that it has missed.
+    /// that it has missed, with the one whose place it takes.
     fn what_is_missing(
         &self,
         id: FnId,
@@ -227,13 +250,13 @@ impl Inner {
         now: Timestamp,
         since: Option<Timestamp>,
         plan: &mut Plan,
-    ) -> Option<Firing> {
+    ) -> Option<(Firing, Option<Seq>)> {
         let Some(newest) = self.schedules.get(id, &schedule.name) else {
-            return Firing::first(schedule, now);
+            return Some((Firing::first(schedule, now)?, None));
         };
         let firing = newest.firing;
         if newest.over {
-            return firing.following(schedule, now);
+            return Some((firing.following(schedule, now)?, None));
         }
         let missed = since.is_some_and(|since| since <= firing.slot) && firing.slot <= now;
         let delivery = self.asleep(id, newest)?;
@@ -243,14 +266,14 @@ impl Inner {
             _ => None,
         }?;
         plan.drop.push((DropReason::Missed, delivery, newest.slot));
-        Some(next)
+        Some((next, Some(newest.seq)))
     }
 
     /// A function's deliveries that are not settled. Firings that sleep are no work that waits: the
     /// host takes them back when they are in the way.
     pub(crate) fn waiting(&self, name: &FunctionName) -> u64 {
         let Some(id) = self.queue.find(name) else { return 0 };
-        let newest = self.schedules.newest.get(&id).into_iter().flat_map(HashMap::values);
+        let newest = self.schedules.newest.get(&id).into_iter().flat_map(BTreeMap::values);
         let asleep = newest.filter(|newest| self.asleep(id, **newest).is_some()).count();
         self.queue.function(id).open().saturating_sub(asleep as u64)
     }

@@ -28,12 +28,29 @@ impl Deployer {
         let _alone = self.changes.lock().await;
         let before = self.definition(&name).unwrap_or_default();
         self.core.check_kind(&name, &before, true)?;
+        self.check_number(&before)?;
         // There are no bytes that it could be of.
         let digest = Digest([0; 32]);
         let config = BTreeMap::new();
         let checked =
             Checked { name, digest, module: None, imports: Vec::new(), manifest, config, len: 0 };
         self.change(checked, before, Some(Share::All)).await
+    }
+}
+
+impl Deployer {
+    /// Whether there may be one more, if this is one.
+    fn check_number(&self, before: &Definition) -> Result<(), ChangeError> {
+        let max = self.subscriptions_max;
+        if !before.revisions.is_empty() && !before.deleted {
+            return Ok(());
+        }
+        let inner = self.core.lock();
+        let active = inner.functions.values().filter_map(|function| function.active.as_ref());
+        match active.filter(|revision| revision.manifest.sink.is_some()).count() < max {
+            true => Ok(()),
+            false => Err(ChangeError::TooManySubscriptions { max }),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use triphammer_journal::{Accepted, NewDelivery};
-use triphammer_model::{DeliveryId, Event, Hops, TimerChange, Timestamp};
+use triphammer_model::{DeliveryId, Event, Hops, Priority, TimerChange, Timestamp};
 
 use crate::core::{Core, Inner, Lease};
 use crate::fn_timers::is_timer;
@@ -44,14 +44,14 @@ impl<'a> Changes<'a> {
     }
 
     /// The events of those that are set by a commit at `at`. They begin again with no hops: a
-    /// function may set its timer for ever.
-    pub(crate) fn events(&self, lease: &Lease, at: Timestamp) -> Vec<Accepted> {
+    /// function may set its timer for ever. Where they say nothing themselves, they are as urgent as
+    /// `usual`.
+    pub(crate) fn events(&self, lease: &Lease, at: Timestamp, usual: Priority) -> Vec<Accepted> {
         let set = self.by_name.iter().filter_map(|(name, set)| Some((*name, set.as_ref()?)));
         let accepted = |(name, (event, after_ms)): (&str, &(Event, u64))| {
             let function = lease.revision.function.clone();
-            let priority = lease.revision.manifest.priority;
             let delivery = NewDelivery {
-                priority: find_priority(event).unwrap_or(priority),
+                priority: find_priority(event).unwrap_or(usual),
                 due: Some(at.plus(Duration::from_millis(*after_ms))),
                 expires: event.timing().expires,
                 name: Some(name.to_owned()),
@@ -83,12 +83,22 @@ pub(crate) fn is_set(accepted: &Accepted) -> bool {
 }
 
 impl Core {
-    /// What a commit replaces, as it stands: to be asked for again under the lock of the commit.
-    pub(crate) fn replaced(&self, changes: &Changes<'_>, lease: &Lease) -> Vec<DeliveryId> {
+    /// What a commit replaces, as it stands, and how urgent the function's deliveries are: to be asked
+    /// for again under the lock of the commit.
+    pub(crate) fn replaced(
+        &self,
+        changes: &Changes<'_>,
+        lease: &Lease,
+    ) -> (Vec<DeliveryId>, Priority) {
+        let own = lease.revision.manifest.priority;
         if changes.is_empty() {
-            return Vec::new();
+            return (Vec::new(), own);
         }
-        let replaced = changes.replaced(&self.lock(), lease);
-        replaced.into_iter().map(|(id, _)| id).collect()
+        let inner = self.lock();
+        let replaced = changes.replaced(&inner, lease).into_iter().map(|(id, _)| id).collect();
+        // The attempt may run on a canary, or on what was active before.
+        let function = inner.functions.get(&lease.revision.function);
+        let active = function.and_then(|function| function.active.as_ref());
+        (replaced, active.map_or(own, |active| active.manifest.priority))
     }
 }

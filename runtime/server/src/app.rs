@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::info;
 use triphammer_access::{AuditLog, TokenFile, Tokens};
-use triphammer_pipeline::{OpenError, Pipeline, Running};
+use triphammer_outbound::{Client, SetupError};
+use triphammer_pipeline::{OpenError, Options, Pipeline, Push, Running};
 
 use crate::body::BodyReader;
 use crate::codec::Bounds;
@@ -18,6 +19,7 @@ use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::listen;
+use crate::push::Pusher;
 use crate::route::Server;
 use crate::tasks::{TaskError, TaskKind, Tasks};
 use crate::tls::{Tls, TlsError};
@@ -49,6 +51,8 @@ pub enum AppError {
     Tls(#[from] TlsError),
     #[error("can't listen on {address}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("requests can't go out")]
+    Outgoing(#[source] SetupError),
     #[error("can't open the data directory")]
     Open(#[from] Box<OpenError>),
     /// Everything that was acknowledged is on disk, and the next start finds it.
@@ -65,6 +69,7 @@ impl AppError {
             Self::Access(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Listen { .. } => "host.listen",
+            Self::Outgoing(error) => error.code(),
             Self::Open(error) => error.code(),
             Self::Failed(_) => "host.failed",
         }
@@ -79,7 +84,8 @@ impl App {
         let listen_error = |source| AppError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
-        let options = config.pipeline.clone();
+        let mut options = config.pipeline.clone();
+        options.push = Some(pusher(&options)?);
         let opening = tokio::task::spawn_blocking(move || Pipeline::open(&options)).await;
         let (pipeline, running) = match opening {
             Ok(opened) => opened.map_err(Box::new)?,
@@ -148,6 +154,12 @@ impl App {
         };
         outcome.map_err(AppError::Failed)
     }
+}
+
+/// What delivers to sinks, by the rules for outgoing requests.
+fn pusher(options: &Options) -> Result<Arc<dyn Push>, AppError> {
+    let client = Client::new(options.http_out.clone()).map_err(AppError::Outgoing)?;
+    Ok(Arc::new(Pusher::new(Arc::new(client))))
 }
 
 /// The least that the pipeline gets to close in.

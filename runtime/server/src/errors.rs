@@ -71,6 +71,9 @@ impl From<ChangeError> for Problem {
             | ChangeError::NoRevision { .. }
             | ChangeError::NoReplay(_) => StatusCode::NOT_FOUND,
             ChangeError::NoPrevious(_)
+            | ChangeError::IsFunction(_)
+            | ChangeError::IsSubscription(_)
+            | ChangeError::TooManySubscriptions { .. }
             | ChangeError::NotActive(_)
             | ChangeError::Waiting { .. }
             | ChangeError::CanaryAlone(_)

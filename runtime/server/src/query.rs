@@ -15,8 +15,8 @@ pub(crate) struct Query {
 
 const PARAMETERS_MAX: usize = 32;
 /// How many entries a list has when the request does not say.
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 1000;
+pub(crate) const LIMIT_DEFAULT: usize = 50;
+pub(crate) const LIMIT_MAX: usize = 1000;
 
 impl Query {
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, Problem> {

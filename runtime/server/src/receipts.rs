@@ -129,6 +129,7 @@ mod tests {
     use triphammer_pipeline::Status;
 
     use super::*;
+    use crate::describe::{Receipts, contract};
 
     fn receipt() -> Receipt {
         Receipt {
@@ -150,6 +151,7 @@ mod tests {
     fn check(receipt: Receipt, results: Option<Vec<Settled>>, expect: &str) {
         let results = results.map(|results| vec![results]);
         let out = write(&[receipt], results.as_deref());
+        contract::check_written::<Receipts>(std::str::from_utf8(&out).unwrap());
         assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"events":[{expect}]}}"#));
     }
 

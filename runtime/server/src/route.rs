@@ -12,17 +12,18 @@ use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
 
 use crate::api::{
-    audit, deliveries, dry_run, events, filters, functions, handshake, hooks, host, ingress, post,
-    replays, stream,
+    audit, deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host,
+    ingress, post, replays, stream, subscriptions,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
 use crate::codec::Bounds;
 use crate::config::{Handshake, HttpLimits};
-use crate::endpoint::{Endpoint, Target};
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
 use crate::hooks::Hooks;
+use crate::paths::{self, Target};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
@@ -101,6 +102,15 @@ async fn elsewhere(
         Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook | Endpoint::Handshake => {
             Err(Problem::internal("events come in elsewhere"))
         }
+        Endpoint::SubscriptionList => subscriptions::list(call).await,
+        Endpoint::SubscriptionCreate => subscriptions::create(call).await,
+        Endpoint::SubscriptionsOptions => subscriptions::options(paths::SUBSCRIPTIONS),
+        Endpoint::Subscription => subscriptions::show(call, argument).await,
+        Endpoint::SubscriptionUpdate => subscriptions::update(call, argument).await,
+        Endpoint::SubscriptionRemove => subscriptions::remove(call, argument).await,
+        Endpoint::SubscriptionOptions => subscriptions::options(paths::SUBSCRIPTION),
+        Endpoint::OpenApi => descriptions::openapi(call),
+        Endpoint::AsyncApi => descriptions::asyncapi(call).await,
         Endpoint::Page => host::page(call),
         Endpoint::Healthz => host::healthz(call),
         Endpoint::Readyz => host::readyz(call),

@@ -4,8 +4,9 @@
 use triphammer_model::Effects;
 
 use super::cases::spec;
-use super::generator::{FunctionSpec, Step};
+use super::generator::Step;
 use super::observed::End;
+use super::spec::FunctionSpec;
 use super::world::World;
 use crate::breaker::BreakerState::{self, Closed, HalfOpen, Open};
 use crate::canary::Share;
@@ -47,7 +48,7 @@ impl World {
     /// Runs the next delivery to its end; after an unclean stop its start is on disk first.
     fn ran_again(&mut self, end: End) {
         assert!(self.work().unwrap());
-        self.write().unwrap();
+        while self.write().unwrap() {}
         let run = *self.host.runs.keys().next().unwrap();
         self.end_with(run, end).unwrap();
         self.write().unwrap();
@@ -153,16 +154,16 @@ fn what_is_open_stays_open_over_a_crash_and_is_probed_at_its_time() {
         world.opens();
         world.sends("b", 2);
         world.waits(200);
-        world.restart(how).unwrap();
+        world.restart_at_once(how).unwrap();
         assert_eq!(world.shows(), (Open, 3, Some(PROBE_MS - 200)));
         assert!(!world.work().unwrap());
         world.waits(PROBE_MS - 200);
         assert!(world.work().unwrap(), "it probes");
-        world.restart(how).unwrap();
+        world.restart_at_once(how).unwrap();
         assert_eq!(world.shows(), (HalfOpen, 3, Some(0)), "and again");
         world.ran_again(commit(0));
         assert_eq!(world.shows(), (Closed, 0, None));
-        world.restart(how).unwrap();
+        world.restart_at_once(how).unwrap();
         assert_eq!(world.shows(), (Closed, 0, None));
         world.rest().unwrap();
     }
@@ -182,7 +183,7 @@ fn a_pause_and_an_open_breaker_are_each_their_own() {
     world.deploy(breaker()).unwrap();
     assert_eq!(world.shows(), (Closed, 0, None));
     world.write().unwrap();
-    world.restart(Step::Kill).unwrap();
+    world.restart_at_once(Step::Kill).unwrap();
     assert!(!world.work().unwrap(), "still paused");
     world.redefine(&name, Step::Resume).unwrap();
     // A probe that ends while the function is paused closes the breaker, and leaves the pause too.

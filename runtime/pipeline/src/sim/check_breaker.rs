@@ -7,6 +7,7 @@ use triphammer_journal::{Accepted, Definition, OpenBreaker, Outcome, Record, Row
 use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Timestamp};
 
 use super::HOPS_MAX;
+use super::check_accept::Way;
 use super::checker::{Checker, Verdict, ensure};
 
 /// What is known of breakers beside the records.
@@ -91,7 +92,7 @@ impl Checker {
         ensure!(about, "{id} leads to {ty}, and the host tells of {event:?}");
         let hops = self.facts.deliveries[id].hops.0 + 1;
         ensure!(notice.hops.0 == hops, "{ty} after {id} is at {:?}", notice.hops);
-        self.check_routes(notice, None)
+        self.check_routes(notice, Way::Routed(None))
     }
 
     /// Counts an attempt, before its record is a fact.
@@ -101,7 +102,7 @@ impl Checker {
         let rule = function.manifest.as_ref().and_then(|manifest| manifest.breaker);
         let active = function.definition.active == Some(settle.revision);
         let (Some(rule), true) = (rule, active) else { return };
-        let Some(failed) = self.has_failed(settle) else { return };
+        let Some(failed) = Self::has_failed(settle) else { return };
         let open = function.definition.breaker.clone();
         let (failures, since) = self.breakers.streaks.entry(name.clone()).or_default();
         let begins = settle.started;
@@ -192,7 +193,7 @@ impl Checker {
                 let about = event.ty() == "triphammer.breaker.closed"
                     && event.subject() == Some(name.as_str());
                 ensure!(about && notice.hops.0 == 0, "an operator closes {name}: {event:?}");
-                self.check_routes(notice, None)
+                self.check_routes(notice, Way::Routed(None))
             }
             [] if !closes => Ok(()),
             _ => Err(format!("{name} is defined, and {} events are told", raised.len())),

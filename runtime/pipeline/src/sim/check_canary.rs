@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use triphammer_journal::{Accepted, CanaryEnd, Definition, Outcome, Record, Settle};
 use triphammer_model::{DeliveryId, FunctionName, Hops, RevisionId, Timestamp};
 
+use super::check_accept::Way;
 use super::checker::{Checker, Verdict, ensure};
 
 /// Attempts before which a canary is not judged.
@@ -55,14 +56,11 @@ impl Checker {
     }
 
     /// Whether an attempt has failed by its own fault; none where that was the host's.
-    pub(super) fn has_failed(&self, settle: &Settle) -> Option<bool> {
+    pub(super) fn has_failed(settle: &Settle) -> Option<bool> {
         match &settle.outcome {
             Outcome::Committed { .. } => Some(false),
             Outcome::Dead { .. } => Some(true),
-            Outcome::Retry { row, .. } => {
-                let before = self.facts.deliveries[&settle.id].attempts;
-                (row.attempts != before).then_some(true)
-            }
+            Outcome::Retry { error, .. } => (error.code != "invoke.host").then_some(true),
         }
     }
 
@@ -72,7 +70,7 @@ impl Checker {
         if settle.revision != canary.1 || settle.started < canary.2 {
             return;
         }
-        let Some(failed) = self.has_failed(settle) else { return };
+        let Some(failed) = Self::has_failed(settle) else { return };
         let (attempts, failures) = self.canaries.tallies.entry(canary.clone()).or_default();
         *attempts += 1;
         *failures += u64::from(failed);
@@ -115,6 +113,6 @@ impl Checker {
             && event.subject() == Some(name.as_str())
             && notice.hops == Hops(0);
         ensure!(about, "canary {} ends, and the host tells of {event:?}", canary.1);
-        self.check_routes(notice, None)
+        self.check_routes(notice, Way::Routed(None))
     }
 }

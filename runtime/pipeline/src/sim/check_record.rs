@@ -3,32 +3,26 @@
 use std::collections::BTreeSet;
 
 use triphammer_journal::{
-    Accept, Accepted, Definition, DropReason, Entrance, NewDelivery, Outcome, Record, RowChange,
-    RowStatus, Settle,
+    Accepted, Definition, DropReason, Entrance, Outcome, Record, RowChange, RowStatus, Settle,
 };
-use triphammer_model::{
-    DeliveryId, Effects, Event, ExtensionValue, FunctionName, Hops, Manifest, NewEvent, Seq,
-    Timestamp,
-};
+use triphammer_model::{DeliveryId, Effects, Event, FunctionName, NewEvent, Seq, Timestamp};
 
 use super::HOPS_MAX;
+use super::check_accept::{Way, is_notice};
 use super::checker::{Checker, Run, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{End, Order, Read};
-
-fn is_notice(event: &Event) -> bool {
-    event.ty().starts_with("triphammer.")
-}
+use super::seen::Seen;
 
 /// Starts without an outcome after which a delivery is dead.
-const STARTS: u8 = 3;
-/// The longest wait after a fault of the host's own.
-const HOST_WAIT_MS: u64 = 5000;
+pub(super) const STARTS: u8 = 3;
+/// How long every attempt fails in the host before it pauses the function.
+const HOST_FAULTS_MS: u64 = 300_000;
 
 impl Checker {
     pub(super) fn check_record(&mut self, seq: Seq, record: &Record) -> Verdict {
         match record {
-            Record::Accept(accept) => self.check_accept(accept),
+            Record::Accept(accept) => self.check_accept(seq, accept),
             Record::Settle(settle) => self.check_settle(settle),
             Record::Rows { why: RowChange::Started, rows, .. } => self.check_start(seq, rows),
             Record::Rows { why: RowChange::Redriven, rows, .. } => {
@@ -37,24 +31,20 @@ impl Checker {
                     self.check_changed(seq, &row.id, Fate::Dead)
                 })
             }
-            Record::Drop { why: DropReason::Expired, ids, .. } => ids.iter().try_for_each(|id| {
-                ensure!(self.is_old(id), "{id} is given up before its time");
-                Ok(())
-            }),
-            Record::Drop { ids, .. } => {
-                ids.iter().try_for_each(|id| self.check_changed(seq, id, Fate::Open))
+            Record::Drop { why, ids, .. } => {
+                ids.iter().try_for_each(|id| self.check_drop(seq, *why, id))
             }
             Record::Define { name, definition, raised, .. } => {
                 self.check_define(seq, (name, definition), raised)
             }
             Record::WipeState { function, .. } => {
-                let asked = self.orders.values_mut().find(|order| {
+                let asked = self.orders.values_mut().rev().find(|order| {
                     matches!(&order.what, Order::Remove { name, state: true, .. } if name == function)
                 });
                 asked.ok_or("state is wiped that nobody asked to")?.last = seq.get();
                 Ok(())
             }
-            Record::Replay { .. } => Err("a replay that nobody asked for".into()),
+            Record::Replay { replay, events, .. } => self.check_replay(seq, replay, events),
         }
     }
 
@@ -77,11 +67,63 @@ impl Checker {
             _ => false,
         });
         let Some(order) = asked.map(|(order, _)| *order) else {
-            return self.check_canary_end(name, definition, raised);
+            return self.check_host_step(name, definition, raised);
         };
         self.check_closed_told(name, definition, raised)?;
         self.orders.get_mut(&order).expect("it was found above").last = seq.get();
         Ok(())
+    }
+
+    /// What the host does on its own, breakers apart: it ends a canary, which it tells of, or pauses.
+    fn check_host_step(
+        &self,
+        name: &FunctionName,
+        definition: &Definition,
+        raised: &[Accepted],
+    ) -> Verdict {
+        match raised {
+            [] => self.check_host_pause(name, definition),
+            _ => self.check_canary_end(name, definition, raised),
+        }
+    }
+
+    /// A function whose every attempt has failed in the host for a while is paused by it.
+    fn check_host_pause(&self, name: &FunctionName, definition: &Definition) -> Verdict {
+        let mut expect = self.facts.functions.get(name).map(|f| f.definition.clone());
+        let expect = expect.as_mut().ok_or("a definition that nobody asked for")?;
+        let since = self.host_faults.get(name).copied().unwrap_or(self.now);
+        let long = self.now.ms() > since.ms() + HOST_FAULTS_MS;
+        ensure!(long, "{name} is defined anew, and nobody asked: it fails in the host {since:?}");
+        expect.paused.clone_from(&definition.paused);
+        let paused = definition.paused.as_ref().is_some_and(|pause| pause.at == self.now);
+        self.notes.saw(Seen::HostPause);
+        ensure!(paused && definition == expect, "more than a pause of {name}: {definition:?}");
+        Ok(())
+    }
+
+    fn check_drop(&mut self, seq: Seq, why: DropReason, id: &DeliveryId) -> Verdict {
+        match why {
+            DropReason::Removed if self.orphans.remove(id) => Ok(()),
+            DropReason::Operator | DropReason::Removed => self.check_changed(seq, id, Fate::Open),
+            DropReason::Expired => {
+                let expired = self.is_expired(id);
+                if expired {
+                    self.notes.saw(Seen::Expired);
+                }
+                let fits = self.is_old(id) || expired;
+                ensure!(fits, "{id} is given up before its time");
+                Ok(())
+            }
+            DropReason::Debounced | DropReason::RateLimited => self.check_surplus(id, why),
+            DropReason::Cancelled | DropReason::Missed => self.check_taken_back(id, why),
+        }
+    }
+
+    /// Whether it is open, and no attempt at it may begin any more.
+    fn is_expired(&self, id: &DeliveryId) -> bool {
+        let delivery = self.facts.deliveries.get(id).filter(|d| d.fate == Fate::Open);
+        let expires = delivery.and_then(|delivery| delivery.expires);
+        expires.is_some_and(|expires| expires <= self.now) && !self.is_running(id)
     }
 
     /// Whether it is a dead letter that its function keeps no longer.
@@ -89,68 +131,6 @@ impl Checker {
         let keep = self.facts.manifest(&id.function).and_then(|m| m.dead_letter.keep);
         let delivery = self.facts.deliveries.get(id).filter(|d| d.fate == Fate::Dead);
         delivery.zip(keep).is_some_and(|(dead, keep)| dead.died.plus(keep) <= self.now)
-    }
-
-    fn check_accept(&mut self, accept: &Accept) -> Verdict {
-        if accept.entrance == Entrance::Host {
-            if let [probing] = &accept.events[..]
-                && probing.event.ty() == "triphammer.breaker.probing"
-            {
-                return self.check_probing_told(probing);
-            }
-            let owed = std::mem::take(&mut self.owed);
-            ensure!(owed.len() == accept.events.len(), "{owed:?} died, and others are told of");
-            let all = owed.iter().zip(&accept.events);
-            return all.into_iter().try_for_each(|(id, notice)| self.check_notice(id, notice));
-        }
-        ensure!(accept.entrance == Entrance::Ingress, "an event came in by {:?}", accept.entrance);
-        let events: Vec<&Event> = accept.events.iter().map(|accepted| &accepted.event).collect();
-        ensure!(self.is_sent(&events), "events that nobody sent, or not together");
-        let mut new = BTreeSet::new();
-        for accepted in &accept.events {
-            let event = &accepted.event;
-            let (source, id) = (event.source().to_owned(), event.id().to_owned());
-            let again =
-                self.facts.known.contains_key(&(Entrance::Ingress, source.clone(), id.clone()));
-            ensure!(
-                (!again || self.failed) && new.insert((source, id.clone())),
-                "event {id} is taken in twice"
-            );
-            ensure!(accepted.dedup.is_some(), "event {id} can't be recognised again");
-            ensure!(accepted.hops == Hops(0), "event {id} has come a long way");
-            self.check_routes(accepted, None)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_routes(&self, accepted: &Accepted, due: Option<Timestamp>) -> Verdict {
-        let expect = self.facts.route(&accepted.event);
-        let same = |(name, key): &(_, Result<Option<String>, ()>), found: &NewDelivery| {
-            let (found_key, dead) = (&found.key, &found.dead);
-            *name == found.function
-                && match key {
-                    Ok(key) => {
-                        key.as_deref() == found_key.as_ref().map(|key| key.as_str())
-                            && dead.is_none()
-                            && found.due == due
-                    }
-                    Err(()) => dead.as_ref().is_some_and(|e| e.code == "route.key_missing"),
-                }
-        };
-        let found = &accepted.deliveries;
-        let all = expect.len() == found.len() && expect.iter().zip(found).all(|(e, f)| same(e, f));
-        for new in found {
-            let own = match accepted.event.extension("priority") {
-                Some(ExtensionValue::Integer(own @ 0..10)) => Some(own as u32),
-                _ => None,
-            };
-            let of = |manifest: &Manifest| u32::from(manifest.priority.get());
-            let expect = own.or_else(|| self.facts.manifest(&new.function).map(of));
-            let found = u32::from(new.priority.get());
-            ensure!(expect == Some(found), "priority {found}, not {expect:?}");
-        }
-        ensure!(all, "event {} goes to {found:?}, not {expect:?}", accepted.event.id());
-        Ok(())
     }
 
     fn check_start(&mut self, seq: Seq, rows: &[triphammer_journal::DeliveryRow]) -> Verdict {
@@ -167,7 +147,7 @@ impl Checker {
     }
 
     /// Of a delivery that an operator's order changes.
-    fn check_changed(&mut self, seq: Seq, id: &DeliveryId, from: Fate) -> Verdict {
+    pub(super) fn check_changed(&mut self, seq: Seq, id: &DeliveryId, from: Fate) -> Verdict {
         let fate = self.facts.deliveries.get(id).map(|delivery| delivery.fate);
         let may = fate == Some(Fate::Dead) || fate == Some(from);
         ensure!(may, "{id} is changed by an operator and is {fate:?}");
@@ -191,18 +171,26 @@ impl Checker {
         self.check_reads(run, delivery, settle.started)?;
         match &settle.outcome {
             Outcome::Committed { .. } => self.check_commit(settle, run, delivery)?,
-            Outcome::Retry { row, .. } => {
+            Outcome::Retry { row, .. } if run.along.is_empty() => {
                 self.check_retry(run, delivery, &row.status, row.attempts)?;
             }
+            Outcome::Retry { row, .. } => self.check_parted(run, &row.status, row.attempts)?,
             Outcome::Dead { row, raised } => {
                 let RowStatus::Dead { error, .. } = &row.status else {
                     return Err(format!("{id} is dead and alive"));
                 };
+                ensure!(run.along.is_empty(), "{id} is dead of what its batch came to");
                 self.check_dead(run, delivery, &error.code)?;
                 let told = delivery.hops.0 < HOPS_MAX && !is_notice(&self.facts.events[&id.seq]);
                 ensure!(raised.len() == usize::from(told), "{id} raises {}", raised.len());
                 raised.iter().try_for_each(|notice| self.check_notice(id, notice))?;
             }
+        }
+        if let Outcome::Retry { row, .. } = &settle.outcome
+            && let RowStatus::Due(due) = row.status
+            && !run.along.is_empty()
+        {
+            self.part(settle, due);
         }
         self.suspects.remove(id);
         let run = self.runs.values_mut().find(|run| run.id == *id && !run.settled);
@@ -219,6 +207,10 @@ impl Checker {
                 Read::Name { name, .. } => {
                     let mut all = self.facts.state_at(started);
                     let found = all.find(|((s, n), _)| *s == space && n == name);
+                    let kept = self.facts.state.contains_key(&(space.clone(), name.clone()));
+                    if found.is_none() && kept {
+                        self.notes.saw(Seen::StateGone);
+                    }
                     Read::Name { name: name.clone(), value: found.map(|(_, v)| v.clone()) }
                 }
                 Read::Scan { prefix, .. } => {
@@ -237,13 +229,15 @@ impl Checker {
 
     fn check_commit(&self, settle: &Settle, run: &Run, delivery: &Delivery) -> Verdict {
         let id = &settle.id;
-        let Some(End::Commit(Effects { writes, emits, reply, .. })) = &run.end else {
+        let Some(End::Commit(Effects { writes, emits, reply, timers })) = &run.end else {
             return Err(format!("{id} is committed and has not succeeded"));
         };
-        let Outcome::Committed { writes: done, emitted, reply: replied, .. } = &settle.outcome
+        let Outcome::Committed { writes: done, emitted, reply: replied, also, cancelled } =
+            &settle.outcome
         else {
             return Ok(());
         };
+        self.check_also(run, also)?;
         ensure!(done == writes, "{id} wrote other state than it asked for");
         ensure!(replied == reply, "{id} replied otherwise than it asked for");
         let space = (id.function.clone(), delivery.key.clone());
@@ -254,13 +248,17 @@ impl Checker {
             count.as_deref() == Some(&commits.to_string()),
             "{id} counts {count:?} at commit {commits}"
         );
-        ensure!(emits.is_empty() || delivery.hops.0 < HOPS_MAX, "{id} emits past the last hop");
+        let hops = self.hops(run);
+        ensure!(emits.is_empty() || hops < HOPS_MAX, "{id} emits past the last hop");
         let emits = self.not_known(id, emits);
-        ensure!(emits.len() == emitted.len(), "{id} emits {} events", emitted.len());
+        let set = timers.iter().filter(|change| change.set.is_some()).count();
+        let all = emits.len() + set == emitted.len();
+        ensure!(all, "{id} emits {} events, {set} timers among them", emitted.len());
+        let (emitted, set) = emitted.split_at(emits.len());
         for (emit, accepted) in emits.iter().zip(emitted) {
-            self.check_emitted(settle, delivery, emit, accepted)?;
+            self.check_emitted(settle, hops, emit, accepted)?;
         }
-        Ok(())
+        self.check_timers(settle, timers, set, cancelled)
     }
 
     /// Of what a handler emits, that which it has not emitted before.
@@ -279,7 +277,7 @@ impl Checker {
     fn check_emitted(
         &self,
         settle: &Settle,
-        delivery: &Delivery,
+        hops: u16,
         emit: &NewEvent,
         accepted: &Accepted,
     ) -> Verdict {
@@ -289,102 +287,9 @@ impl Checker {
             && event.data() == parts.data.as_deref()
             && (parts.id.is_empty() || event.id() == parts.id);
         ensure!(same, "{id} emits another event than it asked for");
-        ensure!(accepted.hops.0 == delivery.hops.0 + 1, "{id} emits at {:?}", accepted.hops);
+        ensure!(accepted.hops.0 == hops + 1, "{id} emits at {:?}", accepted.hops);
         let repeated = |e: &Event| e.id() == event.id() && e.source() == event.source();
         ensure!(!self.facts.events.values().any(repeated), "event {} is emitted twice", event.id());
-        let due = emit.delay_ms.map(|ms| Timestamp(settle.at.0 + ms));
-        self.check_routes(accepted, due)
-    }
-
-    /// Dead letters from the beginning: the host tells of them next.
-    pub(super) fn owe(&mut self, seq: Seq, record: &Record) {
-        let (offset, events) = record.events();
-        for (index, accepted) in (seq.get() + offset..).zip(events) {
-            let seq = Seq::new(index).expect("it is above zero");
-            let dead = accepted.deliveries.iter().filter(|new| new.dead.is_some());
-            if !is_notice(&accepted.event) {
-                let id = |new: &NewDelivery| DeliveryId { seq, function: new.function.clone() };
-                self.owed.extend(dead.map(id));
-            }
-        }
-    }
-
-    /// The host's own event about a dead letter.
-    fn check_notice(&self, id: &DeliveryId, notice: &Accepted) -> Verdict {
-        let event = &notice.event;
-        let about =
-            event.ty() == "triphammer.delivery.dead" && event.subject() == Some(&id.to_string());
-        ensure!(about, "{id} is dead, and the host tells of {:?}", event.subject());
-        let hops = self.facts.deliveries[id].hops.0 + 1;
-        ensure!(notice.hops.0 == hops, "the notice of {id} is at {:?}", notice.hops);
-        self.check_routes(notice, None)
-    }
-
-    fn check_retry(
-        &self,
-        run: &Run,
-        delivery: &Delivery,
-        status: &RowStatus,
-        attempts: u32,
-    ) -> Verdict {
-        let id = &run.id;
-        let RowStatus::Due(due) = status else { return Err(format!("{id} is retried and dead")) };
-        let policy = self.policy(run)?;
-        let ceiling = policy.ceiling(run.attempt - 1).as_millis() as u64;
-        let wait = due.0.checked_sub(self.now.0).ok_or("a retry that is due in the past")?;
-        let counted = match run.end {
-            Some(End::HostFault) => {
-                ensure!(wait <= ceiling.min(HOST_WAIT_MS), "{id} waits {wait} ms");
-                0
-            }
-            Some(End::Trap | End::Retry { after_ms: None }) => {
-                ensure!(wait <= ceiling, "{id} waits {wait} ms of at most {ceiling}");
-                1
-            }
-            Some(End::Retry { after_ms: Some(after) }) => {
-                ensure!(wait == after, "{id} waits {wait} ms, and asked for {after}");
-                1
-            }
-            _ => return Err(format!("{id} is tried again after {:?}", run.end)),
-        };
-        let age = self.now.0 - delivery.place.0.0 + wait;
-        let old = policy.age.is_some_and(|most| u128::from(age) > most.as_millis());
-        ensure!(counted == 0 || !old, "{id} would be {age} ms old");
-        let left = counted == 0 || run.attempt < policy.attempts;
-        ensure!(left, "{id} is tried again after its last attempt");
-        ensure!(attempts == delivery.attempts + counted, "{id} has had {attempts} attempts");
-        Ok(())
-    }
-
-    fn check_dead(&self, run: &Run, delivery: &Delivery, code: &str) -> Verdict {
-        let policy = self.policy(run)?;
-        let wait = match run.end {
-            Some(End::Retry { after_ms: Some(after) }) => u128::from(after),
-            _ => policy.ceiling(run.attempt - 1).as_millis(),
-        };
-        let age = u128::from(self.now.0 - delivery.place.0.0) + wait;
-        let old = policy.age.is_some_and(|most| age > most.as_millis());
-        let last = run.attempt >= policy.attempts || old;
-        let may = match (&run.end, code) {
-            (Some(End::Reject), "invoke.rejected") => true,
-            (Some(End::Trap), "invoke.trap") | (Some(End::Retry { .. }), "invoke.retry") => last,
-            (Some(End::Commit(effects)), "limit.hops") => {
-                !effects.emits.is_empty() && delivery.hops.0 >= HOPS_MAX
-            }
-            (None, "invoke.crashed") => delivery.starts == STARTS && run.began == 0,
-            _ => false,
-        };
-        ensure!(may, "{} is dead of {code} after {:?}, attempt {}", run.id, run.end, run.attempt);
-        Ok(())
-    }
-
-    /// Of the revision that the attempt runs on.
-    fn policy(&self, run: &Run) -> Result<triphammer_model::RetryPolicy, String> {
-        let function = &self.facts.functions[&run.id.function];
-        let revisions = &function.definition.revisions;
-        let def = revisions.iter().find(|def| def.id == run.revision);
-        let def = def.ok_or_else(|| format!("{} runs on what is not kept", run.id))?;
-        let manifest = Manifest::from_json(&def.manifest, &Default::default());
-        Ok(manifest.map_err(|error| error.to_string())?.retry)
+        self.check_routes(accepted, Way::Routed(emit.delay_ms))
     }
 }

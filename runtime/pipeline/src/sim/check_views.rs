@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use triphammer_model::{DeliveryId, FunctionName};
 
+use super::check_batch::Must;
 use super::checker::{Checker, Outstanding, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{Entry, Order};
@@ -13,7 +14,7 @@ impl Checker {
     pub(super) fn ordered(&mut self, order: u32, what: &Order) {
         let deliveries = self.facts.deliveries.iter();
         let left = deliveries.filter(|(id, delivery)| match what {
-            Order::Define { .. } => false,
+            Order::Define { .. } | Order::Replay { .. } | Order::CancelReplay(_) => false,
             Order::Remove { name, .. } => {
                 id.function == *name && matches!(delivery.fate, Fate::Open | Fate::Dead)
             }
@@ -24,7 +25,8 @@ impl Checker {
             }
         });
         let left: BTreeSet<_> = left.map(|(id, _)| id.clone()).collect();
-        let outstanding = Outstanding { what: what.clone(), left, count: 0, last: 0 };
+        let count = if let Order::CancelReplay(id) = what { *id } else { 0 };
+        let outstanding = Outstanding { what: what.clone(), left, count, last: 0 };
         self.orders.insert(order, outstanding);
     }
 
@@ -46,7 +48,7 @@ impl Checker {
     fn may_refuse(&self, what: &Order) -> bool {
         let open = |name: &FunctionName| {
             let of = |(id, delivery): (&DeliveryId, &Delivery)| {
-                id.function == *name && delivery.fate == Fate::Open
+                id.function == *name && delivery.fate == Fate::Open && !self.is_asleep(id)
             };
             self.facts.deliveries.iter().any(of)
         };
@@ -57,7 +59,10 @@ impl Checker {
                 let gone = function.is_none_or(|function| function.definition.deleted);
                 gone || (!discard && open(name))
             }
-            Order::Redrive(_) | Order::Drop(_) => false,
+            Order::Replay { function, .. } => {
+                function.as_ref().is_some_and(|name| self.is_gone(name))
+            }
+            Order::Redrive(_) | Order::Drop(_) | Order::CancelReplay(_) => false,
         }
     }
 
@@ -79,6 +84,7 @@ impl Checker {
             let vague =
                 |status| matches!(status, Status::Ready | Status::Waiting | Status::Blocked);
             let exact = exact && self.facts.is_orderly(&id.function);
+            let status = self.as_gathering(id, delivery, status, *found_status);
             let same = status == *found_status || (!exact && vague(status) && vague(*found_status));
             ensure!(same, "{id} is {status:?} and shown as {found_status:?}");
             *gauge(expect.entry(id.function.clone()).or_default(), status) += 1;
@@ -106,13 +112,28 @@ impl Checker {
             Fate::Committed | Fate::Dropped => None,
             Fate::Dead => Some(Status::Dead),
             Fate::Open if self.is_running(id) => Some(Status::Running),
-            Fate::Open if delivery.due > self.now => Some(Status::Waiting),
+            Fate::Open if self.due_of(id, delivery) > self.now => Some(Status::Waiting),
             Fate::Open => {
                 let key = delivery.key.as_ref();
                 let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
                 let blocked = head.is_some_and(|head| head != id);
                 Some(if blocked { Status::Blocked } else { Status::Ready })
             }
+        }
+    }
+
+    /// One that would be ready waits for the others of its batch, or may.
+    fn as_gathering(
+        &self,
+        id: &DeliveryId,
+        delivery: &Delivery,
+        status: Status,
+        found: Status,
+    ) -> Status {
+        match self.gathers(id, delivery).filter(|_| status == Status::Ready) {
+            Some(Must::Wait) => Status::Waiting,
+            Some(Must::Either) if found == Status::Waiting => Status::Waiting,
+            _ => status,
         }
     }
 
@@ -129,20 +150,26 @@ impl Checker {
 
     /// Nothing is left to do: everything is settled, or dead, or stands behind a dead letter.
     pub(super) fn quiet(&self) -> Verdict {
-        let halted = |(id, delivery): &(&DeliveryId, &Delivery)| {
-            let key = delivery.key.as_ref();
-            let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
-            head.is_some_and(|head| self.facts.deliveries[head].fate == Fate::Dead)
-        };
         let open = |(id, delivery): &(&DeliveryId, &Delivery)| {
-            delivery.fate == Fate::Open && !halted(&(*id, *delivery))
+            delivery.fate == Fate::Open
+                && !self.is_halted(id, delivery)
+                && !self.sleeps(id, delivery, self.now)
         };
         let old = self.facts.deliveries.iter().find(|(id, _)| self.is_old(id));
         ensure!(old.is_none(), "{old:?} is kept for longer than its function says");
         let left = self.facts.deliveries.iter().find(open);
         ensure!(left.is_none(), "nothing is left to do, and {left:?} waits for ever");
         ensure!(self.runs.is_empty(), "a run has not ended: {:?}", self.runs);
+        let replay = self.facts.replays.values().find(|replay| replay.is_running());
+        ensure!(replay.is_none(), "nothing is left to do, and {replay:?} is not through");
         Ok(())
+    }
+
+    /// Whether it stands behind a dead letter.
+    pub(super) fn is_halted(&self, id: &DeliveryId, delivery: &Delivery) -> bool {
+        let key = delivery.key.as_ref();
+        let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
+        head.is_some_and(|head| self.facts.deliveries[head].fate == Fate::Dead)
     }
 }
 

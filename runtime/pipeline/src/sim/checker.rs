@@ -3,13 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use triphammer_journal::{Entrance, Record};
-use triphammer_model::{DeliveryId, Event, RevisionId, Seq, Timestamp};
+use triphammer_journal::{DropReason, Entrance, Record};
+use triphammer_model::{DeliveryId, Event, FunctionName, RevisionId, Seq, Timestamp};
 
+use super::check_batch::Batches;
 use super::check_breaker::Breakers;
 use super::check_canary::Canaries;
-use super::facts::{Facts, Fate};
+use super::check_flow::Flow;
+use super::check_replays::Paces;
+use super::check_schedules::Chains;
+use super::facts::{Delivery, Facts, Fate};
 use super::observed::{Answer, End, Observed, Order, Read};
+use super::seen::{Notes, Seen};
 
 /// Why a history is wrong.
 pub(super) type Verdict = Result<(), String>;
@@ -42,6 +47,17 @@ pub(super) struct Checker {
     pub(super) owed: Vec<DeliveryId>,
     pub(super) canaries: Canaries,
     pub(super) breakers: Breakers,
+    pub(super) batches: Batches,
+    pub(super) flow: Flow,
+    pub(super) chains: Chains,
+    pub(super) paces: Paces,
+    /// Since when all attempts of functions have failed in the host.
+    pub(super) host_faults: BTreeMap<FunctionName, Timestamp>,
+    pub(super) notes: Notes,
+    /// A crash came between the removal of their function and theirs.
+    pub(super) orphans: BTreeSet<DeliveryId>,
+    /// The log has let go of what comes before.
+    pub(super) kept: u64,
     /// Answered as new; no event is new twice.
     fresh: BTreeSet<Seq>,
 }
@@ -50,6 +66,8 @@ pub(super) struct Checker {
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: DeliveryId,
+    /// The others of its batch.
+    pub(super) along: Vec<DeliveryId>,
     pub(super) attempt: u32,
     pub(super) revision: RevisionId,
     pub(super) leased: Timestamp,
@@ -61,6 +79,13 @@ pub(super) struct Run {
     /// The record of its start, where it needs one.
     pub(super) started: Option<Seq>,
     pub(super) settled: bool,
+}
+
+impl Run {
+    /// All that it is at, the first of its batch first.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &DeliveryId> {
+        std::iter::once(&self.id).chain(&self.along)
+    }
 }
 
 /// What an operator has asked for and not been answered.
@@ -89,17 +114,23 @@ impl Checker {
                 ensure!(*position <= self.facts.last, "{position} is durable and not appended");
                 self.durable = self.durable.max(*position);
             }
-            Observed::Leased { run, id, attempt, revision } => {
-                self.leased(*run, id, *attempt, *revision)?;
+            Observed::Leased { run, id, attempt, revision, along } => {
+                self.leased(*run, (id, *attempt), *revision, along)?;
             }
-            Observed::Began { run, event, attempt } => self.began(*run, event, *attempt)?,
+            Observed::Began { run, event, attempt, along } => {
+                self.began(*run, (event, *attempt), along)?;
+            }
             Observed::Read { run, read } => self.run(*run)?.reads.push(read.clone()),
             Observed::Ended { run, end } => self.run(*run)?.end = Some(end.clone()),
             Observed::Left { run } => self.left(*run)?,
             Observed::Failed => self.failed = true,
             Observed::Down { clean } => self.down(*clean),
             Observed::Up { last, unclean } => self.up(*last, *unclean)?,
+            Observed::Kept(kept) => self.kept = *kept,
             Observed::Shown { exact, counts, deliveries } => {
+                ensure!(self.orphans.is_empty(), "not removed: {:?}", self.orphans);
+                self.check_flow()?;
+                self.check_chains()?;
                 self.shown(*exact, counts, deliveries)?;
             }
             Observed::State(entries) => self.state(entries)?,
@@ -108,7 +139,7 @@ impl Checker {
         Ok(())
     }
 
-    fn run(&mut self, run: u32) -> Result<&mut Run, String> {
+    pub(super) fn run(&mut self, run: u32) -> Result<&mut Run, String> {
         self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))
     }
 
@@ -135,96 +166,35 @@ impl Checker {
                 continue;
             }
             ensure!(self.fresh.insert(seq), "event {id} is new a second time");
-            let of = self.facts.deliveries.keys().filter(|delivery| delivery.seq == seq);
-            let functions: Vec<_> = of.map(|delivery| delivery.function.clone()).collect();
+            let of = self.facts.deliveries.iter().filter(|(delivery, _)| delivery.seq == seq);
+            let limited = |(_, delivery): &(_, &Delivery)| match delivery.dropped {
+                Some((record, DropReason::RateLimited)) => record.get() > self.durable,
+                _ => false,
+            };
+            ensure!(!of.clone().any(|d| limited(&d)), "{id} is dropped, and that not on disk");
+            let functions: Vec<_> = of.map(|(delivery, _)| delivery.function.clone()).collect();
             ensure!(functions == answer.functions, "event {id} goes elsewhere than it says");
         }
         Ok(())
     }
 
-    fn leased(&mut self, run: u32, id: &DeliveryId, attempt: u32, revision: RevisionId) -> Verdict {
-        let delivery = self.facts.deliveries.get(id).ok_or_else(|| format!("{id} is unknown"))?;
-        ensure!(delivery.fate == Fate::Open, "{id} runs and is {:?}", delivery.fate);
-        ensure!(!self.is_running(id), "{id} runs twice at once");
-        ensure!(delivery.due <= self.now, "{id} runs early: due {:?}", delivery.due);
-        ensure!(attempt == delivery.attempts + 1, "{id}: attempt {attempt} is out of order");
-        let function = &self.facts.functions[&id.function];
-        ensure!(function.definition.paused.is_none(), "{id} runs while its function is paused");
-        let limit = function.manifest.as_ref().map_or(0, |manifest| manifest.concurrency);
-        let beside = self.running().filter(|other| other.function == id.function).count();
-        ensure!(beside < limit as usize, "{id} is one more than run at a time");
-        let same_lane = |other: &&DeliveryId| {
-            other.function == id.function && self.facts.deliveries[*other].key == delivery.key
-        };
-        if delivery.key.is_some() {
-            let most = function.manifest.as_ref().map_or(1, |manifest| manifest.key_concurrency);
-            let beside = self.running().filter(same_lane).count();
-            ensure!(beside < most as usize, "{id} is one more than run of a lane");
-        }
-        if let Some(key) = &delivery.key
-            && self.facts.is_orderly(&id.function)
-        {
-            let head = self.facts.lane_head(&id.function, key, self.now);
-            ensure!(head == Some(id), "{id} is out of order: {head:?} is before it in its lane");
-        }
-        self.check_side(id, revision)?;
-        self.check_breaker(id)?;
-        let id = id.clone();
-        let run_of = Run {
-            id,
-            attempt,
-            revision,
-            leased: self.now,
-            told: false,
-            began: 0,
-            reads: Vec::new(),
-            end: None,
-            started: None,
-            settled: false,
-        };
-        ensure!(self.runs.insert(run, run_of).is_none(), "run {run} is leased twice");
-        Ok(())
-    }
-
-    fn began(&mut self, run: u32, event: &Event, attempt: u32) -> Verdict {
-        let durable = self.durable;
-        if self.runs.get(&run).is_some_and(|run| run.began == 0) {
-            self.check_probing(run)?;
-        }
-        let run = self.runs.get_mut(&run).ok_or_else(|| format!("run {run} was never leased"))?;
-        let id = run.id.clone();
-        ensure!(self.facts.events.get(&id.seq) == Some(event), "{id} is given another event");
-        ensure!(attempt == run.attempt, "{id} is told attempt {attempt}");
-        run.began += 1;
-        (run.reads, run.end) = (Vec::new(), None);
-        let on_disk = run.started.is_some_and(|seq| seq.get() <= durable);
-        ensure!(
-            on_disk || !self.suspects.contains(&id),
-            "{id} begins again after an unclean stop, and no record on disk says so"
-        );
-        Ok(())
-    }
-
-    fn left(&mut self, run: u32) -> Verdict {
-        let run = self.runs.remove(&run).ok_or("a run ends that never began")?;
-        let open = self.facts.deliveries[&run.id].fate == Fate::Open;
-        let gave_way = run.began == CONFLICTS && run.end.is_some();
-        ensure!(
-            run.settled || !open || gave_way || self.failed,
-            "{} is let go with nothing decided",
-            run.id
-        );
-        Ok(())
+    /// Attempts that a worker is at.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(|run| !run.settled && self.is_open(&run.id))
     }
 
     /// Deliveries that a worker holds; one that was dropped meanwhile does not count.
     pub(super) fn running(&self) -> impl Iterator<Item = &DeliveryId> {
-        let held = self.runs.values().filter(|run| !run.settled).map(|run| &run.id);
-        held.filter(|id| self.facts.deliveries[id].fate == Fate::Open)
+        let held = self.runs.values().filter(|run| !run.settled).flat_map(Run::ids);
+        held.filter(|id| self.is_open(id))
     }
 
     pub(super) fn is_running(&self, id: &DeliveryId) -> bool {
         self.running().any(|running| running == id)
+    }
+
+    pub(super) fn is_open(&self, id: &DeliveryId) -> bool {
+        self.facts.deliveries.get(id).is_some_and(|delivery| delivery.fate == Fate::Open)
     }
 
     fn appended(&mut self, seq: Seq, record: &Record) -> Verdict {
@@ -233,12 +203,24 @@ impl Checker {
         self.check_canary_over(record)?;
         self.check_breaker_due(record)?;
         self.check_record(seq, record)?;
+        self.follow_batches(record);
         if let Record::Settle(settle) = record {
             self.count_canary(settle);
             self.count_breaker(settle);
+            self.count_host_faults(settle);
         }
         self.follow_breaker(record);
+        let defined = match record {
+            Record::Define { name, .. } => Some((name, self.idle_since(name))),
+            _ => None,
+        };
         self.facts.apply(seq, record);
+        if let Some((name, idle)) = defined {
+            self.flow_defined(name);
+            self.chains_defined(name, idle);
+        }
+        self.flow_took_in(seq, record);
+        self.chains_took_in(seq, record);
         self.owe(seq, record);
         self.records.push((seq, record.clone()));
         Ok(())
@@ -252,6 +234,8 @@ impl Checker {
         self.owed.clear();
         self.canaries.down();
         self.breakers.down();
+        self.paces.clear();
+        self.host_faults.clear();
     }
 
     fn up(&mut self, last: u64, unclean: bool) -> Verdict {
@@ -259,6 +243,9 @@ impl Checker {
         ensure!(last <= self.facts.last, "{last} came back, which was never appended");
         ensure!(!self.clean || last == self.facts.last, "a clean stop has lost something");
         ensure!(!self.clean || !unclean, "after a clean stop there is something to replay");
+        if !self.clean {
+            self.notes.saw(Seen::Crash);
+        }
         self.failed = false;
         self.clean = false;
         self.durable = last;
@@ -275,9 +262,16 @@ impl Checker {
         let open = deliveries.filter(|(_, delivery)| delivery.fate == Fate::Open);
         self.suspects =
             if unclean { open.map(|(id, _)| id.clone()).collect() } else { <_>::default() };
+        let orphan = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            let gone = self.facts.functions[&id.function].definition.deleted;
+            gone && matches!(delivery.fate, Fate::Open | Fate::Dead)
+        };
+        let orphans = self.facts.deliveries.iter().filter(orphan).map(|(id, _)| id.clone());
+        self.orphans = orphans.collect();
+        self.orphans.iter().for_each(|_| self.notes.saw(Seen::RemovalTorn));
+        self.batches.up();
+        self.flow_up();
+        self.chains_up();
         Ok(())
     }
 }
-
-/// Runs of one lease whose reads have changed, after which it gives way.
-const CONFLICTS: u32 = 3;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use triphammer_journal::{
-    Accepted, Definition, DeliveryRow, Entrance, Outcome, Record, RowChange, RowStatus, Settle,
+    Accepted, Definition, DeliveryRow, DropReason, Entrance, NewDelivery, Outcome, Record, Replay,
+    RowChange, RowStatus, Settle,
 };
 use triphammer_model::{
     DeliveryId, Event, FunctionName, Hops, Limits, Manifest, OrderingKey, Seq, Timestamp,
@@ -19,8 +20,38 @@ pub(super) enum Fate {
     Dropped,
 }
 
+/// What a delivery is besides one event for one function.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    Plain,
+    /// Set by its function, under this name.
+    Timer(String),
+    /// Of a schedule's slot.
+    Firing(Firing),
+    /// Another of its key may take its place until then; `first` began the wait.
+    Debounced {
+        until: Timestamp,
+        first: Timestamp,
+    },
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Firing {
+    pub(super) schedule: String,
+    pub(super) slot: Timestamp,
+    /// How many slots before it it stands for.
+    pub(super) missed: u64,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
+    pub(super) kind: Kind,
+    pub(super) accepted: Timestamp,
+    pub(super) expires: Option<Timestamp>,
+    /// A record tells of an attempt at it, or of a redrive.
+    pub(super) tried: bool,
+    /// The record that gave it up, and why.
+    pub(super) dropped: Option<(Seq, DropReason)>,
     pub(super) key: Option<OrderingKey>,
     pub(super) hops: Hops,
     pub(super) due: Timestamp,
@@ -31,6 +62,27 @@ pub(super) struct Delivery {
     pub(super) fate: Fate,
     /// The last time.
     pub(super) died: Timestamp,
+}
+
+impl Delivery {
+    fn new(new: &NewDelivery, kind: Kind, (seq, at): (Seq, Timestamp), hops: Hops) -> Self {
+        let due = new.due.unwrap_or(at);
+        Self {
+            kind,
+            accepted: at,
+            expires: new.expires,
+            tried: false,
+            dropped: None,
+            key: new.key.clone(),
+            hops,
+            due,
+            place: (due.max(at), seq, seq),
+            attempts: 0,
+            starts: 0,
+            fate: if new.dead.is_some() { Fate::Dead } else { Fate::Open },
+            died: at,
+        }
+    }
 }
 
 /// What was counted of a function since it was first deployed.
@@ -64,14 +116,18 @@ pub(super) struct Facts {
     pub(super) commits: BTreeMap<Space, u64>,
     pub(super) functions: BTreeMap<FunctionName, Function>,
     pub(super) tallies: BTreeMap<FunctionName, Tally>,
+    pub(super) replays: BTreeMap<u64, Replay>,
 }
+
+/// The type of what schedules make.
+pub(super) const FIRING: &str = "triphammer.schedule";
 
 impl Facts {
     pub(super) fn apply(&mut self, seq: Seq, record: &Record) {
         self.last = seq.get() + record.span() - 1;
         match record {
             Record::Accept(accept) => {
-                self.admit(seq, &accept.entrance, &accept.events, accept.at);
+                self.admit(seq, Some(&accept.entrance), &accept.events, accept.at);
             }
             Record::Settle(settle) => self.settle(seq, settle),
             Record::Rows { at, why, rows } => {
@@ -79,15 +135,10 @@ impl Facts {
                     self.change(seq, *at, *why, row);
                 }
             }
-            Record::Drop { ids, .. } => {
-                for id in ids {
-                    self.delivery(id).fate = Fate::Dropped;
-                    self.tally(&id.function).dropped += 1;
-                }
-            }
+            Record::Drop { why, ids, .. } => ids.iter().for_each(|id| self.drop(id, seq, *why)),
             Record::Define { at, name, definition, raised } => {
                 if let Some(first) = Seq::new(seq.get() + 1) {
-                    self.admit(first, &Entrance::Host, raised, *at);
+                    self.admit(first, Some(&Entrance::Host), raised, *at);
                 }
                 let active = definition.active;
                 let def = definition.revisions.iter().find(|def| Some(def.id) == active);
@@ -100,39 +151,96 @@ impl Facts {
                 self.state.retain(|((name, _), _), _| name != function);
                 self.commits.retain(|(name, _), _| name != function);
             }
-            Record::Replay { at, events, .. } => {
+            Record::Replay { at, replay, events } => {
                 let first = Seq::new(seq.get() + 1).unwrap();
-                self.admit(first, &Entrance::Host, events, *at);
+                self.admit(first, None, events, *at);
+                self.replays.insert(replay.id, (**replay).clone());
             }
         }
     }
 
-    fn admit(&mut self, first: Seq, entrance: &Entrance, events: &[Accepted], at: Timestamp) {
-        for (index, accepted) in (0..).zip(events) {
+    /// Takes in the events of a record. A replay is no entrance.
+    fn admit(
+        &mut self,
+        first: Seq,
+        entrance: Option<&Entrance>,
+        events: &[Accepted],
+        at: Timestamp,
+    ) {
+        let of = |accepted: &Accepted| -> Vec<Kind> {
+            let kind = |new| self.kind(entrance, accepted, new, at);
+            accepted.deliveries.iter().map(kind).collect()
+        };
+        // As things were before the record.
+        let kinds: Vec<Vec<Kind>> = events.iter().map(of).collect();
+        for (index, (accepted, kinds)) in (0..).zip(events.iter().zip(kinds)) {
             let seq = Seq::new(first.get() + index).unwrap();
             let event = &accepted.event;
-            if accepted.dedup.is_some() {
+            if let Some(entrance) = entrance.filter(|_| accepted.dedup.is_some()) {
                 let known = (entrance.clone(), event.source().into(), event.id().into());
                 self.known.insert(known, seq);
             }
             self.events.insert(seq, event.clone());
-            for new in &accepted.deliveries {
-                let due = new.due.unwrap_or(at);
-                let fate = if new.dead.is_some() { Fate::Dead } else { Fate::Open };
-                let delivery = Delivery {
-                    key: new.key.clone(),
-                    hops: accepted.hops,
-                    due,
-                    place: (due.max(at), seq, seq),
-                    attempts: 0,
-                    starts: 0,
-                    fate,
-                    died: at,
-                };
+            for (new, kind) in accepted.deliveries.iter().zip(kinds) {
+                let delivery = Delivery::new(new, kind, (seq, at), accepted.hops);
                 let id = DeliveryId { seq, function: new.function.clone() };
                 self.deliveries.insert(id, delivery);
             }
         }
+    }
+
+    pub(super) fn kind(
+        &self,
+        entrance: Option<&Entrance>,
+        accepted: &Accepted,
+        new: &NewDelivery,
+        at: Timestamp,
+    ) -> Kind {
+        let event = &accepted.event;
+        if event.ty() == FIRING {
+            let data: serde_json::Value =
+                serde_json::from_slice(event.data().unwrap_or_default()).unwrap_or_default();
+            let schedule = data["schedule"].as_str().unwrap_or_default().to_owned();
+            let missed = data["missed"].as_u64().unwrap_or(0);
+            return Kind::Firing(Firing { schedule, slot: new.due.unwrap_or(at), missed });
+        }
+        // What a function emits is one hop from where it is emitted.
+        if matches!(entrance, Some(Entrance::Function(_))) && accepted.hops == Hops(0) {
+            return Kind::Timer(new.name.clone().unwrap_or_default());
+        }
+        let debounce = self.manifest(&new.function).and_then(|manifest| manifest.debounce);
+        match debounce.filter(|_| entrance.is_some() && new.dead.is_none()) {
+            None => Kind::Plain,
+            Some(debounce) => {
+                let wait = self.wait(&new.function, new.key.as_ref(), at);
+                let first = debounce.max.and(wait).map_or(at, |(_, first)| first);
+                Kind::Debounced { until: new.due.unwrap_or(at), first }
+            }
+        }
+    }
+
+    /// The delivery of a function and a key whose place another would take, and when the first of
+    /// those was accepted whose places it has.
+    pub(super) fn wait(
+        &self,
+        function: &FunctionName,
+        key: Option<&OrderingKey>,
+        now: Timestamp,
+    ) -> Option<(&DeliveryId, Timestamp)> {
+        let waiting = |(id, delivery): (_, &Delivery)| match delivery.kind {
+            Kind::Debounced { until, first } if until > now => Some((id, first)),
+            _ => None,
+        };
+        let of = |(id, delivery): &(&DeliveryId, &Delivery)| {
+            id.function == *function && delivery.key.as_ref() == key && delivery.fate == Fate::Open
+        };
+        self.deliveries.iter().filter(of).filter_map(waiting).next_back()
+    }
+
+    fn drop(&mut self, id: &DeliveryId, seq: Seq, why: DropReason) {
+        let delivery = self.delivery(id);
+        (delivery.fate, delivery.dropped) = (Fate::Dropped, Some((seq, why)));
+        self.tally(&id.function).dropped += 1;
     }
 
     /// What there is of the state at this time.
@@ -147,7 +255,10 @@ impl Facts {
     fn settle(&mut self, seq: Seq, settle: &Settle) {
         let name = settle.id.function.clone();
         match &settle.outcome {
-            Outcome::Committed { writes, emitted, .. } => {
+            Outcome::Committed { writes, emitted, also, cancelled, .. } => {
+                for id in cancelled {
+                    self.drop(id, seq, DropReason::Cancelled);
+                }
                 let space = (name.clone(), settle.key.clone());
                 for write in writes {
                     let entry = (space.clone(), write.name.clone());
@@ -158,16 +269,17 @@ impl Facts {
                     }
                 }
                 *self.commits.entry(space).or_default() += 1;
-                self.tally(&name).committed += 1;
+                self.tally(&name).committed += 1 + also.len() as u64;
                 self.delivery(&settle.id).fate = Fate::Committed;
+                also.iter().for_each(|(id, _)| self.delivery(id).fate = Fate::Committed);
                 let first = Seq::new(seq.get() + 1).unwrap();
-                self.admit(first, &Entrance::Function(name), emitted, settle.at);
+                self.admit(first, Some(&Entrance::Function(name)), emitted, settle.at);
             }
             Outcome::Retry { row, .. } => {
                 self.tally(&name).retried += 1;
                 let delivery = self.delivery(&settle.id);
-                delivery.attempts = row.attempts;
-                delivery.starts = 0;
+                (delivery.attempts, delivery.starts) = (row.attempts, 0);
+                delivery.tried = true;
                 if let RowStatus::Due(due) = row.status {
                     delivery.due = due;
                 }
@@ -177,7 +289,7 @@ impl Facts {
                 (delivery.fate, delivery.attempts) = (Fate::Dead, row.attempts);
                 delivery.died = settle.at;
                 let first = Seq::new(seq.get() + 1).unwrap();
-                self.admit(first, &Entrance::Host, raised, settle.at);
+                self.admit(first, Some(&Entrance::Host), raised, settle.at);
             }
         }
     }
@@ -185,6 +297,7 @@ impl Facts {
     fn change(&mut self, seq: Seq, at: Timestamp, why: RowChange, row: &DeliveryRow) {
         let halts = self.manifest(&row.id.function).is_some_and(|m| m.dead_letter.halts);
         let delivery = self.delivery(&row.id);
+        delivery.tried = true;
         match why {
             RowChange::Redriven => {
                 (delivery.fate, delivery.attempts, delivery.starts) = (Fate::Open, 0, 0);
@@ -244,12 +357,18 @@ impl Facts {
             if !manifest.on.iter().any(|pattern| pattern.as_str() == event.ty()) {
                 continue;
             }
-            let key = match &manifest.key {
-                None => Ok(None),
-                Some(_) => event.subject().map(|subject| Some(subject.to_owned())).ok_or(()),
-            };
+            let key = self.key(name, event);
             found.push((name.clone(), key));
         }
         found
+    }
+
+    /// An event's key at a function; none where the function has none, an error where the event
+    /// lacks it.
+    pub(super) fn key(&self, name: &FunctionName, event: &Event) -> Result<Option<String>, ()> {
+        match self.manifest(name).and_then(|manifest| manifest.key.as_ref()) {
+            None => Ok(None),
+            Some(_) => event.subject().map(|subject| Some(subject.to_owned())).ok_or(()),
+        }
     }
 }

@@ -2,71 +2,14 @@
 //! for each kind of step. Knows nothing of the host.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 use triphammer_journal::sim::Rng;
 use triphammer_model::{
-    Effects, Event, EventParts, ExtensionValue, FunctionName, NewEvent, Reply, StateWrite,
+    Effects, Event, EventParts, ExtensionValue, NewEvent, Reply, StateWrite, TimerChange,
+    TimerEvent, Timestamp,
 };
 
 use super::observed::End;
-
-/// A function as a deploy makes it: what of the manifest is varied.
-#[derive(Clone, Debug)]
-pub(super) struct FunctionSpec {
-    pub(super) name: FunctionName,
-    pub(super) types: Vec<u64>,
-    pub(super) keyed: bool,
-    pub(super) attempts: u64,
-    pub(super) initial_ms: u64,
-    pub(super) concurrency: u64,
-    /// More than one gives up the order within a key.
-    pub(super) key_concurrency: u64,
-    /// A dead letter halts its lane.
-    pub(super) halts: bool,
-    /// How long dead letters are kept, in seconds.
-    pub(super) keep: Option<u64>,
-    /// Since its entry, in seconds: no attempt begins that would be older.
-    pub(super) age: Option<u64>,
-    pub(super) priority: u64,
-    /// Failures in a row, and milliseconds until a probe.
-    pub(super) breaker: Option<(u64, u64)>,
-}
-
-impl FunctionSpec {
-    /// As a deploy would send it. A setting that is added here is varied by every history.
-    pub(super) fn manifest(&self) -> Value {
-        let mut manifest = json!({
-            "on": self.types.iter().map(|ty| type_name(*ty)).collect::<Vec<_>>(),
-            "retry": {
-                "attempts": self.attempts,
-                "initial": format!("{}ms", self.initial_ms),
-                "factor": 2.0,
-                "max": "2s",
-            },
-            "concurrency": self.concurrency,
-            "priority": self.priority,
-        });
-        if let Some(age) = self.age {
-            manifest["retry"]["age"] = format!("{age}s").into();
-        }
-        if let Some(keep) = self.keep {
-            manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
-        }
-        if let Some((failures, probe_ms)) = self.breaker {
-            let probe = format!("{probe_ms}ms");
-            manifest["breaker"] = json!({ "failures": failures, "probe": probe });
-        }
-        if self.keyed {
-            manifest["key"] = "subject".into();
-            manifest["keyConcurrency"] = self.key_concurrency.min(self.concurrency).into();
-            if self.halts {
-                manifest["keyConcurrency"] = 1.into();
-                manifest["deadLetter"]["lane"] = "halt".into();
-            }
-        }
-        manifest
-    }
-}
+use super::spec::{FunctionSpec, TYPES, type_name};
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
@@ -82,7 +25,14 @@ pub(super) enum Step {
     Advance,
     /// To the very moment at which something comes due.
     AdvanceToDue,
+    /// By minutes: the clock is set forward.
+    Jump,
     Timers,
+    /// A replay of what was accepted.
+    Replay,
+    CancelReplay,
+    /// Whatever carries replays on looks.
+    Replays,
     Deploy,
     /// A new one, or another weight, a promotion or the end of the one there is.
     Canary,
@@ -102,7 +52,7 @@ pub(super) enum Step {
 }
 
 /// Every step, with how often it is chosen in a history that likes all equally.
-const STEPS: [(Step, u64); 23] = [
+const STEPS: [(Step, u64); 27] = [
     (Step::Send, 30),
     (Step::SendAgain, 4),
     (Step::Work, 50),
@@ -113,7 +63,11 @@ const STEPS: [(Step, u64); 23] = [
     (Step::Checkpoint, 3),
     (Step::Advance, 10),
     (Step::AdvanceToDue, 10),
+    (Step::Jump, 1),
     (Step::Timers, 12),
+    (Step::Replay, 2),
+    (Step::CancelReplay, 1),
+    (Step::Replays, 10),
     (Step::Deploy, 2),
     (Step::Canary, 2),
     (Step::Pause, 1),
@@ -128,19 +82,10 @@ const STEPS: [(Step, u64); 23] = [
     (Step::Halt, 1),
 ];
 
-/// How many types, subjects and names of state there are.
-const TYPES: u64 = 4;
+/// How many subjects, names of state and names of timers there are.
 const SUBJECTS: u64 = 3;
 const NAMES: u64 = 3;
-
-/// Those after the last are the host's own.
-fn type_name(ty: u64) -> String {
-    match ty {
-        TYPES => "triphammer.delivery.dead".into(),
-        ty if ty > TYPES => "triphammer.breaker.opened".into(),
-        ty => format!("t{ty}"),
-    }
-}
+const TIMERS: u64 = 3;
 
 #[derive(Debug)]
 pub(super) struct Generator {
@@ -150,6 +95,10 @@ pub(super) struct Generator {
     /// In a hundred.
     success: u64,
     emits: u64,
+    timers: u64,
+    /// How many events say when they may be handled.
+    timed: u64,
+    pub(super) now: Timestamp,
     /// For ids that have not been used.
     events: u64,
 }
@@ -166,7 +115,9 @@ impl Generator {
         let steps = 40 + rng.below(160);
         let success = 40 + rng.below(60);
         let emits = rng.below(60);
-        Self { weights: weights.to_vec(), steps, success, emits, events: 0, rng }
+        let (timers, timed) = (rng.below(60), rng.below(20));
+        let (weights, now) = (weights.to_vec(), Timestamp::default());
+        Self { weights, steps, success, emits, timers, timed, now, events: 0, rng }
     }
 
     pub(super) fn step(&mut self) -> Step {
@@ -182,33 +133,12 @@ impl Generator {
     }
 
     pub(super) fn function(&mut self, number: u64) -> FunctionSpec {
-        let rng = &mut self.rng;
-        let mut types: Vec<u64> = (0..=TYPES + 1).filter(|_| rng.chance(40)).collect();
-        if types.is_empty() {
-            types.push(rng.below(TYPES));
-        }
-        FunctionSpec {
-            name: format!("f{number}").parse().unwrap(),
-            types,
-            keyed: rng.chance(50),
-            attempts: 1 + rng.below(4),
-            initial_ms: 100 * (1 + rng.below(5)),
-            concurrency: 1 + rng.below(4),
-            key_concurrency: if rng.chance(15) { 2 + rng.below(2) } else { 1 },
-            halts: rng.chance(30),
-            keep: rng.chance(20).then(|| 1 + rng.below(4)),
-            age: rng.chance(20).then(|| 1 + rng.below(3)),
-            priority: rng.below(10),
-            breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
-        }
+        FunctionSpec::random(&mut self.rng, number)
     }
 
-    /// Another revision of a function; the key is rarely another. What its lanes may do at a time
-    /// stays: what has left its lane by then goes by the rules that were.
+    /// Another revision of a function.
     pub(super) fn revision(&mut self, before: &FunctionSpec, number: u64) -> FunctionSpec {
-        let keyed = before.keyed != self.rng.chance(10);
-        let FunctionSpec { key_concurrency, halts, concurrency, .. } = *before;
-        FunctionSpec { keyed, key_concurrency, halts, concurrency, ..self.function(number) }
+        before.revised(&mut self.rng, number)
     }
 
     pub(super) fn batch(&mut self) -> Vec<Event> {
@@ -246,6 +176,7 @@ impl Generator {
             let priority = ExtensionValue::Integer(rng.below(12) as i32);
             extensions.push(("priority".to_owned(), priority));
         }
+        times(rng, self.timed, self.now, &mut extensions);
         EventParts {
             ty: type_name(rng.below(TYPES)),
             subject,
@@ -280,9 +211,9 @@ impl Generator {
         let value = Some(Bytes::from(text.clone()));
         let mut writes = vec![StateWrite { name: "count".into(), value, ttl_ms: None }];
         for name in (0..NAMES).map(|n| format!("n{n}")) {
-            if self.rng.chance(25) {
+            if self.rng.chance(40) {
                 let value = self.rng.chance(70).then(|| Bytes::from(text.clone()));
-                let ttl_ms = value.is_some() && self.rng.chance(30);
+                let ttl_ms = value.is_some() && self.rng.chance(60);
                 let ttl_ms = ttl_ms.then(|| self.rng.below(5) * 400);
                 writes.push(StateWrite { name, value, ttl_ms });
             }
@@ -295,7 +226,23 @@ impl Generator {
             .rng
             .chance(30)
             .then(|| Reply { content_type: "text/plain".into(), data: text.clone().into() });
-        Effects { writes, emits, reply, timers: Vec::new() }
+        let timers = if calm { Vec::new() } else { self.timers() };
+        Effects { writes, emits, reply, timers }
+    }
+
+    /// Timers that are set and cancelled, each name once.
+    fn timers(&mut self) -> Vec<TimerChange> {
+        let mut changes = Vec::new();
+        for number in 0..TIMERS {
+            if !self.rng.chance(self.timers) {
+                continue;
+            }
+            let parts = EventParts { data: Some(Bytes::from_static(b"tick")), ..self.parts() };
+            let after_ms = self.rng.below(5) * 400;
+            let set = self.rng.chance(75).then_some(TimerEvent { parts, after_ms });
+            changes.push(TimerChange { name: format!("timer{number}"), set });
+        }
+        changes
     }
 
     fn emit(&mut self, text: &str) -> NewEvent {
@@ -309,5 +256,30 @@ impl Generator {
 
     pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         if from.is_empty() { None } else { from.get(self.rng.below(from.len() as u64) as usize) }
+    }
+}
+
+/// When an event may be handled, as it says itself.
+fn times(
+    rng: &mut Rng,
+    percent: u64,
+    now: Timestamp,
+    extensions: &mut Vec<(String, ExtensionValue)>,
+) {
+    let at = |rng: &mut Rng| {
+        let time = Timestamp(now.ms() + rng.below(3000)).to_rfc3339();
+        ExtensionValue::Text(time)
+    };
+    if rng.chance(percent) {
+        let ms = 1 + rng.below(1500);
+        let text = ExtensionValue::Text(format!("{ms}ms"));
+        let delay = if rng.chance(50) { text } else { ExtensionValue::Integer(ms as i32) };
+        extensions.push(("delay".into(), delay));
+    }
+    if rng.chance(percent) {
+        extensions.push(("notbefore".into(), at(rng)));
+    }
+    if rng.chance(percent) {
+        extensions.push(("expirytime".into(), at(rng)));
     }
 }

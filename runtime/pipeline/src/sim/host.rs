@@ -26,6 +26,8 @@ use crate::error::{ChangeError, OpenError};
 use crate::info::{Counts, DeliveryQuery, Status};
 use crate::options::Options;
 use crate::registry::Revision;
+use crate::replay_run::Runs;
+use crate::replays::NewReplay;
 
 /// A thing in progress, and what comes of it.
 type Job<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -43,6 +45,7 @@ pub(super) struct Host {
     awake: bool,
     /// When the timers look again.
     pub(super) look: Option<Timestamp>,
+    replays: Runs,
     /// The last number that was seen of the log.
     seen: u64,
     pub(super) failed: bool,
@@ -88,13 +91,17 @@ fn options() -> Options {
     }
 }
 
-fn sizes() -> Sizes {
+/// Batches of the log are small at times, so that a crash comes between records that are made
+/// together.
+fn sizes(sim: &SimDisk) -> Sizes {
+    let batch_bytes_max = [1, 200, 4 << 20][sim.ops() as usize % 3];
     Sizes {
         store: StoreOptions { cache_bytes: 1 << 20, shrink_from: 0 },
         log: LogOptions {
             segment_bytes: LogOptions::SEGMENT_BYTES_MIN,
             free_bytes_min: 0,
             segments_ahead: 1,
+            batch_bytes_max,
             ..LogOptions::default()
         },
         checkpoint: CheckpointOptions {
@@ -109,7 +116,7 @@ fn sizes() -> Sizes {
 impl Host {
     /// The start of the host, as far as the disk lets it.
     pub(super) fn open(sim: &SimDisk, clock: &Clock) -> Result<Self, OpenError> {
-        let booted = boot(sim.boot(), clock.clone(), &options(), &sizes())?;
+        let booted = boot(sim.boot(), clock.clone(), &options(), &sizes(sim))?;
         let Booted { core, writer, preparer, checkpointer, .. } = booted;
         for (name, def) in core.active_definitions() {
             core.set_active(&name, Ok(revision(&name, &def)));
@@ -129,6 +136,7 @@ impl Host {
             orders: BTreeMap::new(),
             awake: true,
             look: None,
+            replays: Runs::default(),
             seen,
             failed: false,
         };
@@ -231,6 +239,42 @@ impl Host {
             self.look = self.core.release_due();
         }
         woken || due
+    }
+
+    /// When the next step of a replay is due.
+    pub(super) fn replay_due(&mut self) -> Option<Timestamp> {
+        self.replays.look(&self.core)
+    }
+
+    /// Takes a step of a replay, if one is due; whether it did.
+    pub(super) fn replay(&mut self) -> bool {
+        let due = self.replay_due().is_some_and(|due| due <= self.core.clock.now());
+        // A step waits for the disk, and nobody else is there to write to it.
+        let durable = self.core.durable.position();
+        let waits = |replay: &triphammer_journal::Replay| replay.end.get() > durable + 1;
+        let waits = self.core.lock().replays.running().any(waits);
+        if !due || waits || self.failed {
+            return false;
+        }
+        let Some(mut run) = self.replays.take_first() else { return false };
+        let stepped = self.core.step(&mut run);
+        self.replays.go_on(&self.core, run, stepped);
+        true
+    }
+
+    pub(super) fn start_replay(&mut self, order: u32, new: NewReplay) {
+        let core = Arc::clone(&self.core);
+        self.order(order, async move { core.start_replay(new).await.map(|info| info.replay.id) });
+    }
+
+    pub(super) fn cancel_replay(&mut self, order: u32, id: u64) {
+        let core = Arc::clone(&self.core);
+        self.order(order, async move { core.cancel_replay(id).await.map(|info| info.replay.id) });
+    }
+
+    /// The number of the first record that the log keeps.
+    pub(super) fn oldest(&self) -> u64 {
+        self.core.reader.segments().first().map_or(0, |segment| segment.first.get())
     }
 
     pub(super) fn shown(&self) -> Shown {

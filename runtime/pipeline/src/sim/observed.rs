@@ -41,18 +41,20 @@ pub(super) enum Observed {
     },
     /// Everything up to here is on disk.
     Durable(u64),
-    /// A worker has taken a delivery.
+    /// A worker has taken a delivery, and the others of its batch.
     Leased {
         run: u32,
         id: DeliveryId,
         attempt: u32,
         revision: RevisionId,
+        along: Vec<DeliveryId>,
     },
     /// The handler begins; more than once in a run when what it read has changed.
     Began {
         run: u32,
         event: Event,
         attempt: u32,
+        along: Vec<Item>,
     },
     Read {
         run: u32,
@@ -77,6 +79,8 @@ pub(super) enum Observed {
         last: u64,
         unclean: bool,
     },
+    /// The log keeps everything from this record on.
+    Kept(u64),
     /// What the host tells of its deliveries. `exact`: nothing has come due that it has not been
     /// told of yet.
     Shown {
@@ -90,6 +94,9 @@ pub(super) enum Observed {
     Quiet,
 }
 
+/// What the handler of a batch is given besides the first: a delivery, its event and its attempt.
+pub(super) type Item = (DeliveryId, Event, u32);
+
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) seq: Seq,
@@ -100,10 +107,24 @@ pub(super) struct Answer {
 
 #[derive(Clone, Debug)]
 pub(super) enum Order {
-    Define { name: FunctionName, definition: Definition },
-    Remove { name: FunctionName, discard: bool, state: bool },
+    Define {
+        name: FunctionName,
+        definition: Definition,
+    },
+    Remove {
+        name: FunctionName,
+        discard: bool,
+        state: bool,
+    },
     Redrive(Vec<DeliveryId>),
     Drop(Vec<DeliveryId>),
+    /// Of this type, or of all but the host's own; for one function, or whoever asks for them.
+    Replay {
+        ty: Option<String>,
+        function: Option<FunctionName>,
+        rate: u32,
+    },
+    CancelReplay(u64),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use triphammer_journal::{Definition, Pause, RevisionDef};
 use triphammer_model::{DeliveryId, Digest, FunctionName, Limits, Manifest, RevisionId};
 
-use super::generator::{FunctionSpec, Step};
+use super::generator::Step;
 use super::host::revision;
 use super::observed::{Observed, Order};
+use super::spec::{FunctionSpec, TYPES, type_name};
 use super::world::{Stepped, World};
 use crate::canary::Share;
-use crate::info::{Remove, Selection};
+use crate::info::{EventQuery, Remove, Selection};
 use crate::registry::{Revision, find_revision};
+use crate::replays::NewReplay;
 use crate::rollout::{Candidate, end_canary, give};
 
 impl World {
@@ -19,6 +21,8 @@ impl World {
         match step {
             Step::Redrive => self.redrive(),
             Step::Drop => self.drop_some(),
+            Step::Replay => self.replay(),
+            Step::CancelReplay => self.cancel_replay(),
             _ => {
                 let at = self.generator.rng.below(self.functions.len() as u64);
                 let spec = self.functions[at as usize].clone();
@@ -166,17 +170,23 @@ impl World {
     pub(super) fn resume_all(&mut self) -> Stepped {
         for name in self.functions.iter().map(|f| f.name.clone()).collect::<Vec<_>>() {
             self.redefine(&name, Step::Resume)?;
+            self.look()?;
         }
         Ok(())
     }
 
     fn remove(&mut self, name: FunctionName) -> Stepped {
         let (discard, state) = (self.generator.rng.chance(70), self.generator.rng.chance(50));
+        self.remove_this(name, Remove { discard, state })
+    }
+
+    pub(super) fn remove_this(&mut self, name: FunctionName, how: Remove) -> Stepped {
+        let Remove { discard, state } = how;
         let order = self.number();
         let what = Order::Remove { name: name.clone(), discard, state };
         self.observe(Observed::Ordered { order, what })?;
         let core = Arc::clone(&self.host.core);
-        let job = async move { core.remove(&name, Remove { discard, state }).await };
+        let job = async move { core.remove(&name, how).await };
         self.host.order(order, job);
         self.answer()
     }
@@ -208,6 +218,44 @@ impl World {
         let core = Arc::clone(&self.host.core);
         let job = async move { core.redrive(&Selection::Ids(ids)).await };
         self.host.order(order, job);
+        self.answer()
+    }
+
+    fn replay(&mut self) -> Stepped {
+        let generator = &mut self.generator;
+        let ty = generator.rng.chance(60).then(|| type_name(generator.rng.below(TYPES)));
+        let function = generator.pick(&self.functions).map(|spec| spec.name.clone());
+        let function = function.filter(|_| generator.rng.chance(50));
+        let rate = 1 + generator.rng.below(60) as u32;
+        self.replay_these(ty, function, rate)
+    }
+
+    pub(super) fn replay_these(
+        &mut self,
+        ty: Option<String>,
+        function: Option<FunctionName>,
+        rate: u32,
+    ) -> Stepped {
+        let order = self.number();
+        let what = Order::Replay { ty: ty.clone(), function: function.clone(), rate };
+        self.observe(Observed::Ordered { order, what })?;
+        let ty = ty.map(|ty| ty.parse().expect("it is a type"));
+        let events = EventQuery { ty, ..EventQuery::default() };
+        self.host.start_replay(order, NewReplay { events, function, rate });
+        self.answer()
+    }
+
+    fn cancel_replay(&mut self) -> Stepped {
+        let running: Vec<u64> =
+            self.host.core.lock().replays.running().map(|replay| replay.id).collect();
+        let Some(id) = self.generator.pick(&running).copied() else { return Ok(()) };
+        self.cancel_this(id)
+    }
+
+    pub(super) fn cancel_this(&mut self, id: u64) -> Stepped {
+        let order = self.number();
+        self.observe(Observed::Ordered { order, what: Order::CancelReplay(id) })?;
+        self.host.cancel_replay(order, id);
         self.answer()
     }
 

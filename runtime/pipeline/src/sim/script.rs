@@ -7,9 +7,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use triphammer_model::Event;
-use triphammer_sandbox::{InvokeError, StateReader};
+use triphammer_sandbox::{BatchItem, InvokeError, StateReader};
 
-use super::observed::End;
+use super::observed::{End, Item};
 use crate::dispatch::{Executor, Invocation, Ran};
 use crate::settle::AttemptError;
 
@@ -31,6 +31,7 @@ pub(super) struct Begun {
     pub(super) run: u32,
     pub(super) attempt: u32,
     pub(super) event: Event,
+    pub(super) along: Vec<Item>,
     pub(super) state: Arc<dyn StateReader>,
 }
 
@@ -66,8 +67,10 @@ impl Executor for Script {
         let run = {
             let mut table = self.table();
             let run = table.current;
-            let Invocation { event, delivery, state, .. } = invocation;
-            table.begun.push(Begun { run, attempt: delivery.attempt, event, state });
+            let Invocation { event, delivery, along, state, .. } = invocation;
+            let item = |item: BatchItem| (item.delivery.id, item.event, item.delivery.attempt);
+            let along = along.into_iter().map(item).collect();
+            table.begun.push(Begun { run, attempt: delivery.attempt, event, along, state });
             run
         };
         let end = poll_fn(|_| match self.table().ends.remove(&run) {

@@ -5,9 +5,11 @@ use triphammer_journal::sim::{Faults, SimDisk};
 use triphammer_model::{Event, FunctionName, Timestamp};
 
 use super::checker::Checker;
-use super::generator::{FunctionSpec, Generator, Step};
+use super::generator::{Generator, Step};
 use super::host::{Handler, Host, Shown};
 use super::observed::{End, Observed, Read};
+use super::seen::Counts;
+use super::spec::FunctionSpec;
 use crate::clock::Clock;
 
 /// A violation, and the history that leads to it.
@@ -19,7 +21,7 @@ pub(super) struct Violation {
 
 pub(super) struct World {
     pub(super) generator: Generator,
-    sim: SimDisk,
+    pub(super) sim: SimDisk,
     pub(super) clock: Clock,
     pub(super) host: Host,
     pub(super) checker: Checker,
@@ -29,22 +31,27 @@ pub(super) struct World {
     /// Numbers for runs, sends and orders.
     last: u32,
     /// Handlers succeed and emit nothing, so that the world comes to rest.
-    calm: bool,
+    pub(super) calm: bool,
 }
 
 /// Attempts at the same time, over all functions.
 const PERMITS: usize = 6;
 const START: Timestamp = Timestamp(1_700_000_000_000);
-/// Steps in which a world that is left alone must come to rest.
-const REST_MAX: u32 = 20_000;
 
 pub(super) type Stepped = Result<(), String>;
 
+/// A history that keeps the promises, and what came up in it.
+#[derive(Debug)]
+pub(super) struct Lived {
+    pub(super) history: Vec<Observed>,
+    pub(super) seen: Counts,
+}
+
 /// Runs the history of a seed.
-pub(super) fn run(seed: u64) -> Result<Vec<Observed>, Violation> {
+pub(super) fn run(seed: u64) -> Result<Lived, Violation> {
     let mut world = World::new(seed);
     match world.live() {
-        Ok(()) => Ok(world.history),
+        Ok(()) => Ok(Lived { seen: world.checker.notes.counts(), history: world.history }),
         Err(message) => Err(Violation { message, history: world.history }),
     }
 }
@@ -70,6 +77,7 @@ impl World {
     }
 
     pub(super) fn begin(&mut self) -> Stepped {
+        self.generator.now = START;
         self.observe(Observed::Time(START))
     }
 
@@ -129,7 +137,12 @@ impl World {
                 let due = self.host.core.lock().queue.next_due();
                 self.advance(due.map_or(0, |due| due.0))?;
             }
+            Step::Jump => {
+                let ms = self.generator.rng.below(4 * 60_000);
+                self.advance(self.clock.now().0 + ms)?;
+            }
             Step::Timers => drop(self.host.timers()),
+            Step::Replays => drop(self.host.replay()),
             Step::Crash | Step::Kill => self.restart(step)?,
             Step::Stop => self.stop()?,
             Step::Halt => {
@@ -185,9 +198,12 @@ impl World {
             return Ok(false);
         }
         let Some(lease) = self.host.lease() else { return Ok(false) };
+        // What has expired was given up on the way.
+        self.sync()?;
         let run = self.number();
         let (id, attempt, revision) = (lease.id(), lease.attempt(), lease.revision.id);
-        self.observe(Observed::Leased { run, id, attempt, revision })?;
+        let along = lease.along.iter().map(|along| lease.id_of(&along.entry)).collect();
+        self.observe(Observed::Leased { run, id, attempt, revision, along })?;
         self.host.begin(run, lease);
         self.go_on(run)?;
         Ok(true)
@@ -197,11 +213,11 @@ impl World {
         let ended = self.host.go_on(run);
         self.sync()?;
         for begun in self.host.script.begun() {
-            let (run, event, attempt) = (begun.run, begun.event, begun.attempt);
+            let (run, event, attempt, along) = (begun.run, begun.event, begun.attempt, begun.along);
             if let Some(running) = self.host.runs.get_mut(&run) {
                 running.handler = Some(Handler { state: begun.state, count: None });
             }
-            self.observe(Observed::Began { run, event, attempt })?;
+            self.observe(Observed::Began { run, event, attempt, along })?;
         }
         if ended { self.observe(Observed::Left { run }) } else { Ok(()) }
     }
@@ -230,7 +246,7 @@ impl World {
         running.handler.as_mut().expect("it was picked for having one")
     }
 
-    fn get(&mut self, run: u32, name: &str) -> Stepped {
+    pub(super) fn get(&mut self, run: u32, name: &str) -> Stepped {
         let value = self.handler(run).state.get(name).map_err(|error| format!("{error:?}"))?;
         if name == "count" {
             let text = value.as_ref().map(|value| String::from_utf8_lossy(value).into_owned());
@@ -252,7 +268,7 @@ impl World {
     }
 
     /// A handler returns; whether one ran.
-    fn end(&mut self) -> Result<bool, String> {
+    pub(super) fn end(&mut self) -> Result<bool, String> {
         let Some(run) = self.pick_handler() else { return Ok(false) };
         if self.handler(run).count.is_none() {
             self.count(run)?;
@@ -286,68 +302,22 @@ impl World {
         Ok(wrote)
     }
 
-    fn checkpoint(&mut self) -> Stepped {
+    pub(super) fn checkpoint(&mut self) -> Stepped {
         let step = self.host.checkpointer.step(self.clock.now());
         self.host.failed |= step.is_err();
+        self.observe(Observed::Kept(self.host.oldest()))?;
         self.look_at_journal()
     }
 
-    fn look_at_journal(&mut self) -> Stepped {
+    pub(super) fn look_at_journal(&mut self) -> Stepped {
         self.host.failed |= self.host.core.durable.failure().is_some();
         if self.host.failed { self.observe(Observed::Failed) } else { Ok(()) }
     }
 
     pub(super) fn advance(&mut self, to: u64) -> Stepped {
         self.clock.advance_to(Timestamp(to));
+        self.generator.now = self.clock.now();
         self.observe(Observed::Time(self.clock.now()))
-    }
-
-    /// Goes down and comes up again, as often as it takes: the power may go in between.
-    pub(super) fn restart(&mut self, how: Step) -> Stepped {
-        self.observe(Observed::Down { clean: how == Step::Stop })?;
-        if how == Step::Kill {
-            self.sim.kill()
-        } else {
-            self.sim.crash()
-        }
-        let mut faults = Faults::default();
-        if self.generator.rng.chance(25) {
-            faults.halt_at = Some(self.sim.ops() + 1 + self.generator.rng.below(60));
-        }
-        self.sim.set_faults(faults);
-        self.host = loop {
-            match Host::open(&self.sim, &self.clock) {
-                Ok(host) => break host,
-                Err(_) if faults.halt_at.is_some() => {
-                    faults = Faults::default();
-                    self.sim.crash();
-                    self.sim.set_faults(faults);
-                }
-                Err(error) => return Err(format!("the host does not start: {error:?}")),
-            }
-        };
-        self.sim.set_faults(Faults::default());
-        let last = self.host.core.durable.position();
-        self.observe(Observed::Up { last, unclean: self.host.was_unclean() })?;
-        self.look()?;
-        self.look_at_state()
-    }
-
-    /// As the engine stops: no new leases, running attempts, the last checkpoint, the log.
-    fn stop(&mut self) -> Stepped {
-        if self.host.failed {
-            return self.restart(Step::Crash);
-        }
-        self.host.core.stop();
-        while self.generator.rng.chance(80) && self.end()? {}
-        while self.write()? {}
-        self.checkpoint()?;
-        if !self.host.failed {
-            self.host.writer.close();
-            self.look_at_journal()?;
-        }
-        let how = if self.host.failed { Step::Crash } else { Step::Stop };
-        self.restart(how)
     }
 
     pub(super) fn look_at_state(&mut self) -> Stepped {
@@ -362,33 +332,5 @@ impl World {
             }
         }
         self.observe(Observed::State(state))
-    }
-
-    /// No more faults: everything that waits comes to its end, or the world does not rest.
-    pub(super) fn rest(&mut self) -> Stepped {
-        self.sim.set_faults(Faults::default());
-        self.calm = true;
-        if self.host.failed || self.generator.rng.chance(30) {
-            self.restart(Step::Crash)?;
-        }
-        self.resume_all()?;
-        let mut steps = 0;
-        loop {
-            steps += 1;
-            if steps > REST_MAX {
-                return Err("the world does not come to rest".into());
-            }
-            let busy = self.work()? || self.end()? || self.write()? || self.host.timers();
-            self.look()?;
-            if busy {
-                continue;
-            }
-            match self.host.look {
-                Some(look) => self.advance(look.0)?,
-                None => break,
-            }
-        }
-        self.look_at_state()?;
-        self.observe(Observed::Quiet)
     }
 }

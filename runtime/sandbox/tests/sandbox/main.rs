@@ -18,4 +18,5 @@ mod modules;
 mod neighbours;
 mod outside;
 mod released;
+mod requests;
 mod timers;

@@ -165,7 +165,7 @@ async fn functions_of_the_wrong_type_are_named() {
 
 #[tokio::test]
 async fn a_guest_that_reaches_for_the_network_is_refused() {
-    check(guest("connect"), "module.world", &["`wasi:sockets/tcp@", "no network"]).await;
+    check(guest("connect"), "module.world", &["`wasi:sockets/tcp@", "no sockets"]).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Deliveries: where they are and why, and what an operator does about it.
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
 use triphammer_model::{DeliveryId, FunctionName, Timestamp};
 use triphammer_pipeline::{DeliveryQuery, Selection, Status};
 
@@ -9,7 +8,7 @@ use super::parse;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json, noted};
-use crate::views::DeliveryView;
+use crate::views::{Counted, DeliveryView, RawSelection};
 
 pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let query = DeliveryQuery {
@@ -58,28 +57,12 @@ fn covered(caller: &Caller, selection: Selection) -> Result<Selection, Problem> 
 }
 
 fn counted(selection: &Selection, count: u64) -> Answer {
-    #[derive(Serialize)]
-    struct Counted {
-        count: u64,
-    }
     let function = match selection {
         Selection::Ids(_) => None,
         Selection::Filter(query) => query.function.as_ref().map(FunctionName::as_str),
     };
     let detail = serde_json::json!({ "count": count, "function": function });
     noted(json(StatusCode::OK, &Counted { count }), detail)
-}
-
-/// Either ids, or what the deliveries have in common.
-#[derive(Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct RawSelection {
-    ids: Option<Vec<String>>,
-    function: Option<String>,
-    status: Option<String>,
-    code: Option<String>,
-    died_after: Option<String>,
-    died_before: Option<String>,
 }
 
 fn selection(mut raw: RawSelection) -> Result<Selection, Problem> {

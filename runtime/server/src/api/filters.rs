@@ -2,24 +2,13 @@
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use triphammer_filter::evaluate;
 
 use crate::body::Allowance;
 use crate::codec;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Test {
-    dialect: String,
-    expression: Value,
-    /// A structured CloudEvent.
-    event: Box<RawValue>,
-}
+use crate::views::{EvaluationErrorView, EvaluationView, FilterTest};
 
 pub(crate) async fn test(call: Call<'_>) -> Answer {
     let Call { server, parts, body, query, .. } = call;
@@ -30,19 +19,17 @@ pub(crate) async fn test(call: Call<'_>) -> Answer {
         code: "http.body_too_large",
     };
     let received = server.bodies.read(&parts.headers, body, allowed).await?;
-    let Test { dialect, expression, event } =
-        serde_json::from_slice(&received.bytes).map_err(|error| {
+    let FilterTest { dialect, expression, event } = serde_json::from_slice(&received.bytes)
+        .map_err(|error| {
             Problem::bad_request("http.body_malformed", format!("the body is wrong: {error}"))
         })?;
     let event = Bytes::from(Box::<str>::from(event).into_string());
     let event = codec::decode_structured(&event, &server.bounds)?;
     let evaluation = evaluate(&dialect, &expression, &event)?;
-    let error = evaluation.error.map(|error| {
-        json!({
-            "code": error.code(),
-            "kind": error.sql_kind().map(|kind| kind.to_string()),
-            "message": error.to_string(),
-        })
+    let error = evaluation.error.map(|error| EvaluationErrorView {
+        code: error.code(),
+        kind: error.sql_kind().map(|kind| kind.to_string()),
+        message: error.to_string(),
     });
-    route::json(StatusCode::OK, &json!({ "value": evaluation.value, "error": error }))
+    route::json(StatusCode::OK, &EvaluationView { value: evaluation.value, error })
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
 use triphammer_model::{FunctionName, OrderingKey, RevisionId};
 use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, Share, StateQuery};
 
@@ -11,17 +10,15 @@ use super::parse;
 use crate::body::Allowance;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json, noted};
-use crate::views::{DeployedView, FunctionView, StateEntryView};
+use crate::views::{
+    Activate, DeployedView, FunctionView, FunctionsView, RemovedView, StateEntryView,
+};
 
 pub(crate) async fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
-    #[derive(Serialize)]
-    struct Functions {
-        functions: Vec<FunctionView>,
-    }
     let functions = call.server.pipeline.functions().await?;
     let functions = functions.into_iter().map(Into::into).collect();
-    json(StatusCode::OK, &Functions { functions })
+    json(StatusCode::OK, &FunctionsView { functions })
 }
 
 pub(crate) async fn show(call: Call<'_>, name: &str) -> Answer {
@@ -76,24 +73,12 @@ pub(crate) async fn remove(mut call: Call<'_>, name: &str) -> Answer {
     let state = call.query.flag("state", false)?;
     call.query.done()?;
     let removed = call.server.pipeline.remove(&name, Remove { discard, state }).await?;
-    #[derive(Serialize)]
-    struct RemovedView {
-        name: String,
-        dropped: u64,
-    }
     let detail = serde_json::json!({ "dropped": removed.dropped, "state": state });
     let view = RemovedView { name: name.to_string(), dropped: removed.dropped };
     noted(json(StatusCode::OK, &view), detail)
 }
 
 pub(crate) async fn activate(call: Call<'_>, name: &str) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Activate {
-        revision: String,
-        weight: Option<u32>,
-        failures: Option<u32>,
-    }
     let name: FunctionName = parse(name)?;
     let pipeline = &call.server.pipeline;
     let Activate { revision, weight, failures } = call.json().await?;

@@ -4,7 +4,6 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
-use serde_json::json;
 use triphammer_hooks::{Hook, Outcome, Refused, Reply, Verified};
 use triphammer_model::Event;
 use triphammer_pipeline::Entrance;
@@ -16,6 +15,7 @@ use crate::codec::CodecError;
 use crate::hooks::Came;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, Server};
+use crate::views::HookView;
 
 pub(crate) async fn answer(
     server: &Server,
@@ -42,14 +42,12 @@ pub(crate) async fn answer(
 /// Every hook with its counts.
 pub(crate) fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
-    let hooks = call.server.hooks.infos().map(|info| {
-        json!({
-            "name": info.name,
-            "path": format!("/hooks/{}", info.name),
-            "accepted": info.accepted,
-            "answered": info.answered,
-            "refused": info.refused,
-        })
+    let hooks = call.server.hooks.infos().map(|info| HookView {
+        name: info.name.to_owned(),
+        path: format!("/hooks/{}", info.name),
+        accepted: info.accepted,
+        answered: info.answered,
+        refused: info.refused,
     });
     route::list("hooks", &hooks.collect::<Vec<_>>(), None)
 }

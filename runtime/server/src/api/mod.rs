@@ -3,6 +3,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod deliveries;
+pub(crate) mod descriptions;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod filters;
@@ -14,6 +15,7 @@ pub(crate) mod ingress;
 pub(crate) mod post;
 pub(crate) mod replays;
 pub(crate) mod stream;
+pub(crate) mod subscriptions;
 
 use std::fmt::Display;
 use std::str::FromStr;

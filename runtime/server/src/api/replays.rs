@@ -1,21 +1,15 @@
 //! The past again: one event at once, or much of it as a replay that goes on by itself.
 
 use hyper::StatusCode;
-use serde::{Deserialize, Serialize};
 use triphammer_model::{FunctionName, Seq, Timestamp};
 use triphammer_pipeline::{EventQuery, NewReplay, Replayed};
 
 use super::parse;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, json, noted};
-use crate::views::ReplayView;
+use crate::views::{OneReplay, RawReplay, ReplayOne, ReplayView, ReplayedView};
 
 pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct ReplayOne {
-        function: String,
-    }
     let seq: Seq = parse(seq)?;
     let pipeline = &call.server.pipeline;
     let ReplayOne { function } = call.json().await?;
@@ -25,29 +19,13 @@ pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
         let detail = format!("there is no event {seq}, or it is kept no longer");
         return Err(Problem::not_found("event.not_found", detail));
     }
-    #[derive(Serialize)]
-    struct ReplayedView {
-        events: u64,
-    }
     let detail = serde_json::json!({ "function": function.as_str() });
     noted(json(StatusCode::OK, &ReplayedView { events }), detail)
 }
 
 pub(crate) async fn start(call: Call<'_>) -> Answer {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Raw {
-        function: Option<String>,
-        rate: Option<u32>,
-        r#type: Option<String>,
-        source: Option<String>,
-        subject: Option<String>,
-        id: Option<String>,
-        after: Option<String>,
-        before: Option<String>,
-    }
     let pipeline = &call.server.pipeline;
-    let raw: Raw = call.json().await?;
+    let raw: RawReplay = call.json().await?;
     let new = NewReplay {
         function: raw.function.as_deref().map(parse).transpose()?,
         rate: raw.rate.unwrap_or(NewReplay::RATE),
@@ -98,9 +76,5 @@ fn number(id: &str) -> Result<u64, Problem> {
 }
 
 fn answer(status: StatusCode, replay: ReplayView) -> Answer {
-    #[derive(Serialize)]
-    struct One {
-        replay: ReplayView,
-    }
-    json(status, &One { replay })
+    json(status, &OneReplay { replay })
 }

@@ -307,6 +307,7 @@ mod tests {
     use triphammer_model::{DeliveryId, ErrorInfo, RevisionId, Timestamp};
 
     use super::*;
+    use crate::describe::{self, contract};
 
     fn id(seq: u64) -> DeliveryId {
         DeliveryId { seq: Seq::new(seq).unwrap(), function: "welcome".parse().unwrap() }
@@ -335,6 +336,8 @@ mod tests {
         write_item(&mut out, item);
         let kind = item.kind();
         let text = String::from_utf8(out).unwrap();
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        contract::check_written::<describe::FeedItem>(data);
         assert_eq!(text, format!("event: {kind}\ndata: {{\"kind\":\"{kind}\",{expect}}}\n\n"));
     }
 

@@ -5,6 +5,7 @@
 //! in as JSON text is kept and given out again as the same bytes.
 
 mod binary;
+mod binary_write;
 mod envelope;
 mod plain;
 mod structured;
@@ -15,6 +16,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use triphammer_model::{Event, InvalidEvent};
 
 pub(crate) use binary::{decode as decode_binary, percent_decoded};
+pub(crate) use binary_write::write as write_binary;
 pub(crate) use plain::{Plain, decode as decode_plain};
 pub(crate) use write::{event_json, new_event_json, write_event};
 

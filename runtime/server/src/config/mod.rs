@@ -331,6 +331,7 @@ fn pipeline(raw: &RawConfig, http: &HttpLimits) -> Result<Options, ConfigError> 
         limits: limits(raw)?,
         workers: workers(raw.workers)?,
         attempts_max: count("attempts_max", raw.attempts_max)?,
+        subscriptions_max: raw.subscriptions_max,
         // Checked as JSON or with headers at the door; the encoded form is a little different.
         event_bytes_max: http.event_bytes_max.saturating_add(codec::ENCODING_BYTES),
         dedup_window: duration("dedup.window", &raw.dedup.window)?,

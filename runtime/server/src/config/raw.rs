@@ -26,6 +26,7 @@ pub(super) struct RawConfig {
     /// 0 for one per core.
     pub(super) workers: usize,
     pub(super) attempts_max: usize,
+    pub(super) subscriptions_max: usize,
     pub(super) shutdown_grace: String,
     pub(super) access: RawAccess,
     pub(super) audit: RawAudit,
@@ -160,6 +161,7 @@ impl Default for RawConfig {
             public_url: String::new(),
             workers: 0,
             attempts_max: Options::default().attempts_max,
+            subscriptions_max: Options::default().subscriptions_max,
             shutdown_grace: "10s".into(),
             access: RawAccess::default(),
             audit: RawAudit::default(),

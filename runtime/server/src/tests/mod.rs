@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Overrides};
+use crate::describe::contract;
 use crate::{App, AppError};
 use client::{Answer, exchange};
 
@@ -46,9 +47,13 @@ impl Host {
         Self { address, stop, running: tokio::spawn(run), _data: data }
     }
 
-    /// Sends a request with the given line, headers and body, and reads the whole answer.
+    /// Sends a request with the given line, headers and body, and reads the whole answer, which must
+    /// be one that is described.
     async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
-        exchange(&self.address, &self.request(line, headers, body)).await
+        let answer = exchange(&self.address, &self.request(line, headers, body)).await;
+        let content_type = answer.header("content-type");
+        contract::check(line, (answer.status, content_type), &answer.body);
+        answer
     }
 
     fn request(&self, line: &str, headers: &[&str], body: &str) -> Vec<u8> {

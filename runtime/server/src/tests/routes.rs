@@ -114,7 +114,7 @@ async fn paths_and_methods_that_are_not_there() {
         "/hooks",
         "/hooks/",
         "/hooks/x/y",
-        "/openapi.json",
+        "/openapi.yaml",
         "/api/v1/functions/a/b/c",
     ] {
         host.get(path).await.is_problem(404, "http.not_found");

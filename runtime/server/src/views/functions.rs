@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent, Timestamp};
@@ -12,11 +13,16 @@ use triphammer_pipeline::{
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
 use crate::codec;
+use crate::describe::{manifest, words};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Function")]
 pub(crate) struct FunctionView {
+    #[schemars(with = "words::FunctionName")]
     name: String,
+    #[schemars(with = "Option<words::Revision>")]
     active: Option<String>,
+    #[schemars(with = "Option<words::Revision>")]
     previous: Option<String>,
     paused: Option<PausedView>,
     canary: Option<CanaryView>,
@@ -32,18 +38,22 @@ pub(crate) struct FunctionView {
     state: StateUsageView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StateUsage")]
 struct StateUsageView {
     entries: u64,
     bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Schedule")]
 struct ScheduleView {
     name: String,
     cron: String,
     zone: String,
+    #[schemars(with = "words::Missed")]
     missed: &'static str,
+    #[schemars(with = "Option<words::Time>")]
     next: Option<String>,
 }
 
@@ -54,53 +64,71 @@ impl From<ScheduleInfo> for ScheduleView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Paused")]
 struct PausedView {
+    #[schemars(with = "words::Time")]
     at: String,
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Canary")]
 struct CanaryView {
+    #[schemars(with = "words::Revision")]
     revision: String,
     /// In percent, as the bound is.
     weight: u8,
+    #[schemars(with = "words::Time")]
     since: String,
     attempts: u64,
     failures: u64,
     failures_max: u8,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CanaryEnded")]
 struct CanaryEndedView {
+    #[schemars(with = "words::Revision")]
     revision: String,
+    #[schemars(with = "words::Time")]
     at: String,
     reason: String,
 }
 
 /// The last three are null while it is closed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Breaker")]
 struct BreakerView {
+    #[schemars(with = "words::BreakerState")]
     state: &'static str,
     failures: u32,
+    #[schemars(with = "Option<words::Time>")]
     since: Option<String>,
+    #[schemars(with = "Option<words::Time>")]
     until: Option<String>,
     error: Option<ErrorView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RevisionInfo")]
 struct RevisionView {
+    #[schemars(with = "words::Revision")]
     revision: String,
+    #[schemars(with = "words::Digest")]
     digest: String,
     bytes: u64,
     active: bool,
+    #[schemars(with = "manifest::Manifest")]
     manifest: serde_json::Value,
     config: BTreeMap<String, String>,
+    #[schemars(with = "words::Time")]
     created: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Counts")]
 struct CountsView {
     ready: u64,
     running: u64,
@@ -190,13 +218,18 @@ impl From<Counts> for CountsView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Deployed")]
 pub(crate) struct DeployedView {
+    #[schemars(with = "words::FunctionName")]
     name: String,
+    #[schemars(with = "words::Revision")]
     revision: String,
+    #[schemars(with = "words::Digest")]
     digest: String,
     active: bool,
     canary: bool,
+    #[schemars(with = "manifest::Manifest")]
     manifest: serde_json::Value,
     warnings: Vec<String>,
     imports: Vec<String>,
@@ -217,15 +250,18 @@ impl From<Deployed> for DeployedView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StateEntry")]
 pub(crate) struct StateEntryView {
     key: Option<String>,
     name: String,
     #[serde(flatten)]
     value: ValueView,
+    #[schemars(with = "words::Seq")]
     seq: String,
     /// Absent for an entry that stays.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::Time>")]
     expires: Option<String>,
 }
 
@@ -241,11 +277,15 @@ impl From<StateEntry> for StateEntryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DryRun")]
 pub(crate) struct DryRunView {
+    #[schemars(with = "Option<words::Revision>")]
     revision: Option<String>,
+    #[schemars(with = "manifest::Manifest")]
     manifest: serde_json::Value,
+    #[schemars(with = "words::RunStatus")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView>,
@@ -255,22 +295,27 @@ pub(crate) struct DryRunView {
     elapsed_ms: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Effects")]
 struct EffectsView {
     state: Vec<WriteView>,
+    #[schemars(with = "Vec<words::NewEvent>")]
     emitted: Vec<Box<RawValue>>,
     timers: Vec<TimerView>,
+    #[schemars(with = "Option<words::Reply>")]
     reply: Option<Box<RawValue>>,
 }
 
 /// A timer that is set, with its event, or cancelled.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TimerChange")]
 struct TimerView {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     after_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::NewEvent>")]
     event: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled: Option<bool>,

@@ -1,5 +1,6 @@
 //! Events and deliveries, and all that has happened to one of them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::Timestamp;
@@ -9,14 +10,22 @@ use triphammer_pipeline::{
 
 use super::{ErrorView, LogView, WriteView, key, reply, revision, seq};
 use crate::codec;
+use crate::describe::words;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventSummary")]
 pub(crate) struct EventSummaryView {
+    #[schemars(with = "words::Seq")]
     seq: String,
+    #[schemars(with = "words::Time")]
     accepted: String,
+    #[schemars(with = "words::Attribute")]
     id: String,
+    #[schemars(with = "words::EventSource")]
     source: String,
+    #[schemars(with = "words::Attribute")]
     r#type: String,
+    #[schemars(with = "Option<words::Attribute>")]
     subject: Option<String>,
     /// Of the payload.
     bytes: usize,
@@ -37,13 +46,19 @@ impl From<EventSummary> for EventSummaryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EventStory")]
 pub(crate) struct StoryView {
+    #[schemars(with = "words::Seq")]
     seq: String,
+    #[schemars(with = "words::Time")]
     accepted: String,
+    #[schemars(with = "words::Entrance")]
     entrance: String,
     hops: u16,
+    #[schemars(with = "Option<words::DeliveryId>")]
     parent: Option<String>,
+    #[schemars(with = "words::CloudEvent")]
     event: Box<RawValue>,
     deliveries: Vec<DeliveryStoryView>,
     children: Vec<EventSummaryView>,
@@ -70,19 +85,27 @@ impl From<Story> for StoryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Delivery")]
 pub(crate) struct DeliveryView {
+    #[schemars(with = "words::DeliveryId")]
     id: String,
+    #[schemars(with = "words::Seq")]
     seq: String,
+    #[schemars(with = "words::FunctionName")]
     function: String,
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timer: Option<String>,
+    #[schemars(with = "words::DeliveryStatus")]
     status: &'static str,
     attempts: u32,
+    #[schemars(with = "words::Time")]
     accepted: String,
+    #[schemars(with = "Option<words::Time>")]
     due: Option<String>,
+    #[schemars(with = "Option<words::Time>")]
     died: Option<String>,
     reason: String,
     waiting_for: Option<WaitingForView>,
@@ -90,12 +113,16 @@ pub(crate) struct DeliveryView {
 }
 
 /// Members that say nothing are left out.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WaitingFor")]
 struct WaitingForView {
+    #[schemars(with = "words::WaitKind")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::DeliveryId>")]
     delivery: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::Time>")]
     until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
@@ -136,7 +163,8 @@ impl From<DeliveryInfo> for DeliveryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryStory")]
 struct DeliveryStoryView {
     #[serde(flatten)]
     delivery: DeliveryView,
@@ -152,19 +180,26 @@ impl From<DeliveryStory> for DeliveryStoryView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Attempt")]
 struct AttemptView {
     attempt: u32,
+    #[schemars(with = "words::Revision")]
     revision: String,
+    #[schemars(with = "words::Time")]
     started: String,
+    #[schemars(with = "words::Time")]
     ended: String,
+    #[schemars(with = "words::Outcome")]
     outcome: &'static str,
     error: Option<ErrorView>,
     logs: Vec<LogView>,
     logs_left_out: u32,
     state: Vec<WriteView>,
+    #[schemars(with = "Vec<words::Seq>")]
     emitted: Vec<String>,
+    #[schemars(with = "Option<words::Reply>")]
     reply: Option<Box<RawValue>>,
 }
 

@@ -3,26 +3,37 @@
 //! Sequence numbers and revisions are strings, times RFC 3339, names in camel case. Payloads are
 //! spliced in as they are stored.
 
+mod bodies;
 mod functions;
 mod history;
 mod replays;
 mod stats;
+mod subscriptions;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::{ErrorInfo, LogLine, OrderingKey, Reply, RevisionId, Seq, StateWrite};
 
+use crate::describe::words;
 use crate::receipts;
 
+pub(crate) use bodies::{
+    Activate, Counted, EvaluationErrorView, EvaluationView, FilterTest, FunctionsView, HookView,
+    OneReplay, RawReplay, RawSelection, RemovedView, ReplayOne, ReplayedView,
+};
 pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryView};
 pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};
 pub(crate) use replays::ReplayView;
 pub(crate) use stats::StatsView;
+pub(crate) use subscriptions::{InvalidSubscription, RawSubscription, SubscriptionView};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
 pub(crate) struct ErrorView {
+    #[schemars(with = "words::ErrorCode")]
     code: String,
     message: String,
 }
@@ -33,8 +44,10 @@ impl From<ErrorInfo> for ErrorView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogLine")]
 struct LogView {
+    #[schemars(with = "words::LogLevel")]
     level: &'static str,
     message: String,
 }
@@ -46,8 +59,9 @@ impl From<LogLine> for LogView {
 }
 
 /// A value as JSON where it is JSON, else as Base64.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Value")]
 struct ValueView {
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Box<RawValue>>,
@@ -64,7 +78,9 @@ impl ValueView {
     }
 }
 
-#[derive(Serialize)]
+/// A value that was written, or an entry that was deleted.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StateWrite")]
 struct WriteView {
     name: String,
     #[serde(flatten)]

@@ -1,19 +1,27 @@
 //! The shape of a replay.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use triphammer_pipeline::{Replay, ReplayFilter, ReplayInfo, ReplayState};
 
 use super::ErrorView;
+use crate::describe::words;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Replay")]
 pub(crate) struct ReplayView {
+    #[schemars(with = "words::ReplayId")]
     pub(crate) id: String,
+    #[schemars(with = "words::ReplayState")]
     state: &'static str,
     /// None for whoever asks for the events.
+    #[schemars(with = "Option<words::FunctionName>")]
     function: Option<String>,
     filter: FilterView,
     rate: u32,
+    #[schemars(with = "words::Time")]
     created: String,
+    #[schemars(with = "Option<words::Time>")]
     ended: Option<String>,
     /// What it will have made in the end; none as long as that is not known.
     events: Option<u64>,
@@ -23,9 +31,12 @@ pub(crate) struct ReplayView {
     error: Option<ErrorView>,
 }
 
-#[derive(Serialize)]
+/// Which events; what is not said is not asked for.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReplayFilter")]
 struct FilterView {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::TypePattern>")]
     r#type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -34,8 +45,10 @@ struct FilterView {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::Time>")]
     after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<words::Time>")]
     before: Option<String>,
 }
 

@@ -1,12 +1,14 @@
 //! The counters, for programs that read no Prometheus text.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use triphammer_pipeline::Stats;
 
 use crate::process::Usage;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Stats")]
 pub(crate) struct StatsView {
     accepted: u64,
     duplicates: u64,
@@ -24,6 +26,8 @@ pub(crate) struct StatsView {
     journal_syncs: u64,
     journal_bytes: u64,
     journal_batches: u64,
+    /// Of the last record that is on disk; `0` before the first.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     durable_seq: String,
     disk_free_bytes: u64,
     payload_bytes: u64,

@@ -16,17 +16,21 @@ use triphammer_pipeline::{
 };
 
 use super::*;
+use crate::describe::contract;
 use crate::process::Usage;
 
 const AT: Timestamp = Timestamp(1500);
 const AT_TEXT: &str = "1970-01-01T00:00:01.500Z";
 
-/// Compared as text, so that the order of members and the bytes of payloads count.
+/// Compared as text, so that the order of members and the bytes of payloads count. What is written
+/// must be what is described.
 #[track_caller]
-fn check(view: impl Serialize, expect: &str) {
+fn check<V: Serialize + JsonSchema>(view: V, expect: &str) {
     // Line ends and their indentation are there for the reader.
     let expect: String = expect.lines().map(str::trim).collect();
-    assert_eq!(serde_json::to_string(&view).unwrap(), expect.replace("$AT", AT_TEXT));
+    let written = serde_json::to_string(&view).unwrap();
+    contract::check_written::<V>(&written);
+    assert_eq!(written, expect.replace("$AT", AT_TEXT));
 }
 
 fn name() -> FunctionName {

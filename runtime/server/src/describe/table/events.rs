@@ -1,0 +1,80 @@
+//! The past, and the live feed.
+
+use serde_json::{Value, json};
+
+use super::{DISK, NAME, PAGE, QUERY};
+use crate::describe::operation::{Operation, READ, header, json_of};
+use crate::describe::parameter::{in_query, paging, seq};
+use crate::describe::schemas::Schemas;
+use crate::describe::served::FeedItem;
+use crate::describe::words::{CloudEvent, FunctionName, Time, TypePattern};
+use crate::views::{EventSummaryView, StoryView};
+
+const TAG: &str = "events";
+
+pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
+    vec![list(schemas), show(schemas), stream(schemas)]
+}
+
+fn list(schemas: &mut Schemas) -> Operation {
+    let first = json!({ "seq": "$response.body#/events/0/seq" });
+    let events = schemas.page::<EventSummaryView>("events");
+    Operation::new(("get", "/api/v1/events"), "listEvents", TAG, READ, "Events that came in")
+        .with(chosen(schemas))
+        .with(paging())
+        .answers("200", "The newest first.", json_of(events))
+        .leads_to("getEvent", &first)
+        .refuses(&[QUERY, PAGE, DISK])
+}
+
+fn chosen(schemas: &mut Schemas) -> [Value; 6] {
+    let text = || json!({ "type": "string" });
+    [
+        in_query("type", schemas.body::<TypePattern>(), "Of types that match."),
+        in_query("source", text(), "Of this source."),
+        in_query("subject", text(), "Of this subject."),
+        in_query("id", text(), "With this id."),
+        in_query("after", schemas.body::<Time>(), "Accepted at this time or later."),
+        in_query("before", schemas.body::<Time>(), "Accepted before this time."),
+    ]
+}
+
+fn show(schemas: &mut Schemas) -> Operation {
+    let content = json!({
+        "application/json": { "schema": schemas.answer::<StoryView>() },
+        "application/cloudevents+json": { "schema": schemas.answer::<CloudEvent>() },
+    });
+    let path = ("get", "/api/v1/events/{seq}");
+    Operation::new(path, "getEvent", TAG, READ, "An event and all that came of it")
+        .about("With `Accept: application/cloudevents+json` the event alone, as it was stored.")
+        .with([seq(schemas)])
+        .answers("200", "Its story, or the event.", content)
+        .leads_to_with(
+            "replayEvent",
+            &json!({ "seq": "$response.body#/seq" }),
+            &json!({ "function": "{$response.body#/deliveries/0/function}" }),
+        )
+        .refuses(&[QUERY, NAME, DISK])
+        .refuses(&[&[(404, "event.not_found")]])
+}
+
+fn stream(schemas: &mut Schemas) -> Operation {
+    let item = schemas.answer::<FeedItem>();
+    let content = json!({
+        "text/event-stream": { "schema": { "type": "string" }, "x-event-data": item },
+    });
+    Operation::new(("get", "/api/v1/stream"), "openStream", TAG, READ, "What happens, as it happens")
+        .about(
+            "Server-sent events without end, of what is on disk: `event` is the kind, `data` one \
+             line of JSON as `x-event-data` describes it. Whoever is too slow loses the oldest, and \
+             is told how many (`lagged`).",
+        )
+        .with([
+            in_query("type", schemas.body::<TypePattern>(), "Events that match, and their deliveries."),
+            in_query("function", schemas.body::<FunctionName>(), "What concerns this function."),
+        ])
+        .answers("200", "The feed.", content)
+        .headers(header("Cache-Control", &json!({ "type": "string", "const": "no-store" })))
+        .refuses(&[QUERY])
+        .refuses(&[&[(503, "http.streams")]])
+}

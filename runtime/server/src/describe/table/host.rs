@@ -1,0 +1,84 @@
+//! The host about itself.
+
+use serde_json::json;
+
+use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
+use crate::describe::parameter::paging;
+use crate::describe::schemas::Schemas;
+use crate::describe::served::Change;
+use crate::metrics;
+use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
+
+const TAG: &str = "host";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
+    vec![
+        looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
+        looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
+        readiness(),
+        looked_at("/metrics", "getMetrics", "Prometheus text", metrics::CONTENT_TYPE, READ)
+            .refuses(&[DISK]),
+        description("/openapi.json", "getOpenApi", "This document"),
+        description("/asyncapi.json", "getAsyncApi", "The event types that are known")
+            .refuses(&[DISK]),
+        stats(schemas),
+        hooks(schemas),
+        filter(schemas),
+        audit(schemas),
+    ]
+}
+
+fn looked_at(
+    path: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    media_type: &'static str,
+    access: Access,
+) -> Operation {
+    Operation::new(("get", path), id, TAG, access, summary)
+        .answers("200", summary, content(media_type, json!({ "type": "string" })))
+        .refuses(&[QUERY])
+}
+
+fn readiness() -> Operation {
+    looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, Access::Open)
+        .refuses(&[&[(503, "host.not_ready")]])
+}
+
+fn description(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
+    Operation::new(("get", path), id, TAG, READ, summary)
+        .answers("200", summary, json_of(json!({ "type": "object" })))
+        .refuses(&[QUERY])
+}
+
+fn stats(schemas: &mut Schemas) -> Operation {
+    Operation::new(("get", "/api/v1/stats"), "getStats", TAG, READ, "The counters")
+        .answers("200", "Since the start, and as of now.", json_of(schemas.answer::<StatsView>()))
+        .refuses(&[QUERY])
+}
+
+fn hooks(schemas: &mut Schemas) -> Operation {
+    let hooks = schemas.page::<HookView>("hooks");
+    Operation::new(("get", "/api/v1/hooks"), "listHooks", TAG, READ, "The webhooks")
+        .answers("200", "By name, with what came since the start.", json_of(hooks))
+        .refuses(&[QUERY])
+}
+
+fn filter(schemas: &mut Schemas) -> Operation {
+    let body = json_of(schemas.body::<FilterTest>());
+    let path = ("post", "/api/v1/filters/test");
+    Operation::new(path, "testFilter", TAG, READ, "What an expression comes to on an event")
+        .takes("Both.", &body)
+        .answers("200", "Its value, or its error.", json_of(schemas.answer::<EvaluationView>()))
+        .refuses(&[QUERY, JSON_BODY, EVENT, FILTER])
+}
+
+fn audit(schemas: &mut Schemas) -> Operation {
+    let changes = schemas.page::<Change>("entries");
+    Operation::new(("get", "/api/v1/audit"), "listChanges", TAG, OPERATE, "Who changed what")
+        .with(paging())
+        .answers("200", "The newest first.", json_of(changes))
+        .refuses(&[QUERY, PAGE])
+}
