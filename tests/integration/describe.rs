@@ -202,6 +202,7 @@ fn ingress(walk: &Walk) {
         walk.ask((id, 403), path, |r| r.header("webhook-request-origin", "example.com"));
     }
     walk.get("listHooks", "/api/v1/hooks");
+    walk.get("listChanges", "/api/v1/audit?limit=5");
     for kind in ["accepted", "attempted", "committed"] {
         let item = feed.next(kind);
         let wrong = errors(&walk.document, "/components/schemas/FeedItem", &item);

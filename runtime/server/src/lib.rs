@@ -23,6 +23,7 @@ mod json;
 mod listen;
 mod metrics;
 mod paced;
+mod paths;
 mod problem;
 mod process;
 mod push;

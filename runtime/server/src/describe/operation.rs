@@ -50,9 +50,22 @@ struct Answer {
 }
 
 /// Answered by every operation, before it is known what it is or when it could not be written.
-const ALWAYS: [(u16, &str); 4] =
-    [(403, "http.host"), (403, "http.origin"), (503, "http.connections"), (500, "host.internal")];
-const WITH_TOKEN: [(u16, &str); 1] = [(401, "http.unauthorized")];
+const ALWAYS: [(u16, &str); 5] = [
+    (403, "http.host"),
+    (403, "http.origin"),
+    (503, "http.connections"),
+    (503, "http.requests"),
+    (500, "host.internal"),
+];
+const WITH_TOKEN: [(u16, &str); 7] = [
+    (400, "access.credentials"),
+    (401, "http.unauthorized"),
+    (401, "access.expired"),
+    (403, "access.scope"),
+    (403, "access.function"),
+    (403, "access.type"),
+    (429, "access.rate"),
+];
 
 impl Operation {
     pub(super) fn new(
@@ -209,7 +222,7 @@ impl Operation {
         });
         match status {
             401 => response["headers"] = header("WWW-Authenticate", &json!({ "type": "string" })),
-            503 => {
+            429 | 503 => {
                 let seconds = json!({ "type": "integer", "minimum": 1 });
                 response["headers"] = header("Retry-After", &seconds);
             }

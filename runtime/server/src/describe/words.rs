@@ -170,6 +170,7 @@ by_hand! {
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "code": { "type": "string", "pattern": "^[a-z_]+(\\.[a-z_]+)+$" },
             "detail": { "type": "string" },
+            "scope": { "type": "string", "description": "That the token lacks." },
             "parameter": { "type": "string", "description": "The query parameter." },
             "attribute": { "type": "string", "description": "The attribute of the event." },
             "index": { "type": "integer", "minimum": 0, "description": "Of the event in its batch." },

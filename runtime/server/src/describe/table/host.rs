@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
-use super::{DISK, EVENT, FILTER, JSON_BODY, QUERY};
-use crate::describe::operation::{Access, Operation, READ, content, json_of};
+use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
+use crate::describe::parameter::paging;
 use crate::describe::schemas::Schemas;
+use crate::describe::served::Change;
 use crate::metrics;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
 
@@ -24,6 +26,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         stats(schemas),
         hooks(schemas),
         filter(schemas),
+        audit(schemas),
     ]
 }
 
@@ -40,7 +43,7 @@ fn looked_at(
 }
 
 fn readiness() -> Operation {
-    looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, READ)
+    looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, Access::Open)
         .refuses(&[&[(503, "host.not_ready")]])
 }
 
@@ -70,4 +73,12 @@ fn filter(schemas: &mut Schemas) -> Operation {
         .takes("Both.", &body)
         .answers("200", "Its value, or its error.", json_of(schemas.answer::<EvaluationView>()))
         .refuses(&[QUERY, JSON_BODY, EVENT, FILTER])
+}
+
+fn audit(schemas: &mut Schemas) -> Operation {
+    let changes = schemas.page::<Change>("entries");
+    Operation::new(("get", "/api/v1/audit"), "listChanges", TAG, OPERATE, "Who changed what")
+        .with(paging())
+        .answers("200", "The newest first.", json_of(changes))
+        .refuses(&[QUERY, PAGE])
 }

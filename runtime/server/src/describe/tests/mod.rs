@@ -5,9 +5,11 @@ pub(crate) mod contract;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use triphammer_access::Scope;
 use triphammer_model::{Limits, Manifest};
 
 use super::{Subscriber, asyncapi, openapi};
+use crate::paths::Target;
 use contract::is_valid;
 
 /// Of the OpenAPI Initiative: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
@@ -48,41 +50,31 @@ fn the_document_is_openapi_3_1() {
     assert_eq!(contract::errors(&schema, &openapi()), None);
 }
 
-/// What the router's source has arms for, with `{}` where something stands in a path.
-fn served() -> BTreeSet<String> {
-    let source = include_str!("../../route.rs");
-    let mut served: BTreeSet<String> =
-        ["/events", "/events/{}", "/hooks/{}"].map(|path| format!("POST {path}")).into();
-    // Senders ask there before they send.
-    served.extend(["/events", "/events/{}", "/hooks/{}"].map(|path| format!("OPTIONS {path}")));
-    let (root, api) = source.split_once("async fn api(").unwrap();
-    for (prefix, source) in [("", root), ("/api/v1", api)] {
-        let arms = source.lines().filter_map(|line| line.trim_start().strip_prefix("(["));
-        for (segments, rest) in arms.filter_map(|arm| arm.split_once("], ")) {
-            let Some((verb, _)) = rest.split_once(") =>") else { continue };
-            let segments = segments.split(", ").map(|segment| {
-                segment.strip_prefix('"').map_or("{}", |literal| literal.trim_end_matches('"'))
-            });
-            let path: String = segments.map(|segment| format!("/{segment}")).collect();
-            served.insert(format!("{} {prefix}{path}", verb.to_uppercase()));
-        }
-    }
-    served
+/// All that can be asked of this host, as its source has it.
+fn endpoints() -> BTreeSet<String> {
+    let source = include_str!("../../endpoint.rs");
+    let body = source.split("pub(crate) enum Endpoint {").nth(1).unwrap();
+    let lines = body.split('}').next().unwrap().lines().map(str::trim);
+    let variants = lines.filter_map(|line| line.strip_suffix(','));
+    variants.map(str::to_owned).collect()
 }
 
 #[test]
-fn what_is_served_is_described_and_nothing_else() {
-    let nameless = |path: &str| {
-        let segment =
-            |text: &str| if text.starts_with('{') { "{}".to_owned() } else { text.into() };
-        path.split('/').map(segment).collect::<Vec<String>>().join("/")
-    };
-    let described: BTreeSet<String> = operations(&openapi())
-        .into_iter()
-        .map(|(method, path, _)| format!("{method} {}", nameless(&path)))
-        .collect();
-    let served = served();
-    assert!(served.len() > 30, "the router's arms are no longer found: {served:?}");
+fn what_is_served_is_described_and_needs_the_scope_that_it_says() {
+    let mut described = BTreeSet::new();
+    for (method, path, operation) in operations(&openapi()) {
+        let segments = path.split('/').map(|text| if text.starts_with('{') { "x" } else { text });
+        let target: Vec<&str> = segments.collect();
+        let target = Target::find(&method.parse().unwrap(), &target.join("/"));
+        let endpoint = target.unwrap_or_else(|_| panic!("{method} {path} is not served")).endpoint;
+        let scope = operation.pointer("/security/0/bearer/0").and_then(Value::as_str);
+        assert_eq!(scope, endpoint.scope().map(Scope::as_str), "{method} {path}");
+        described.insert(format!("{endpoint:?}"));
+    }
+    let mut served = endpoints();
+    assert!(served.len() > 30, "the endpoints are no longer found: {served:?}");
+    // Described where the specification is, of which this is a binding.
+    served.retain(|name| !name.starts_with("Subscription"));
     assert_eq!(described, served);
 }
 
