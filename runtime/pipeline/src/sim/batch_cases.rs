@@ -82,6 +82,9 @@ fn what_is_put_off_no_longer_gathers_its_batch() {
     world.sent("b", "s");
     assert_eq!(world.count_of(Status::Waiting), 1);
     assert!(!world.work().unwrap());
+    // It is put off from now, and takes no place: the first has begun to gather.
+    world.sent("c", "s");
+    assert_eq!(world.count_of(Status::Waiting), 2);
     world.rest().unwrap();
 }
 
