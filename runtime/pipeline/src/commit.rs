@@ -161,10 +161,10 @@ impl Core {
                 Err(error) => return self.refused(inner, lease, &error),
             };
             self.history.note(seq, &record, location);
-            for (id, slot) in &replaced {
-                inner.forget(id, Some(*slot));
-                inner.tell_given_up(id, DropReason::Cancelled, seq);
-            }
+            let gone: Vec<_> =
+                replaced.iter().map(|(id, slot)| (id.clone(), Some(*slot))).collect();
+            inner.forget_all(&gone);
+            gone.iter().for_each(|(id, _)| inner.tell_given_up(id, DropReason::Cancelled, seq));
             self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
             self.raise(&mut inner);
             self.wake(inner, due_before);

@@ -224,14 +224,6 @@ impl FnQueue {
         }
     }
 
-    /// One of the rest is gone.
-    pub(crate) fn leave_rest(&mut self, key: &OrderingKey, slot: Slot) {
-        if let Some(lane) = self.lanes.get_mut(key) {
-            lane.rest.retain(|other| *other != slot);
-            self.counts.blocked -= 1;
-        }
-    }
-
     /// When a dead letter will have been kept for long enough.
     pub(crate) fn forgets_at(&self, letter: &DeadLetter) -> Option<Timestamp> {
         let RowStatus::Dead { at, .. } = letter.row.status else { return None };

@@ -271,42 +271,6 @@ impl Queue {
         self.offer(id);
     }
 
-    /// Takes out a delivery that does not run.
-    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
-        self.entries.get(slot)?;
-        self.end_debounce(slot);
-        let entry = &self.entries[slot];
-        let (id, state, due, order) = (entry.function, entry.state, entry.due(), entry.place().1);
-        let priority = entry.priority;
-        let function = &mut self.functions[id.0 as usize];
-        match state {
-            State::Running | State::Along => return None,
-            State::Ready => {
-                function.counts.ready -= 1;
-                function.ready.remove(priority, slot);
-                if function.exclusive == Some(slot) {
-                    function.exclusive = None;
-                }
-            }
-            State::Blocked => {
-                if let Some(key) = &entry.key {
-                    function.leave_rest(key, slot);
-                }
-            }
-            State::Waiting => {
-                function.counts.waiting -= 1;
-                self.timers.remove(&(due, order, slot));
-            }
-        }
-        let entry = self.take_out(slot)?;
-        if state == State::Blocked {
-            self.resume_lane(id, entry.key.as_ref());
-        } else {
-            self.go_on(&entry);
-        }
-        Some(entry)
-    }
-
     pub(crate) fn status(&self, slot: Slot) -> Status {
         match self.entries[slot].state {
             State::Ready => Status::Ready,
@@ -397,6 +361,8 @@ mod due;
 mod gates;
 #[path = "queue_lanes.rs"]
 mod lanes;
+#[path = "queue_remove.rs"]
+mod remove;
 
 #[cfg(test)]
 #[path = "queue_random_tests.rs"]

@@ -235,6 +235,22 @@ fn what_is_redriven_in_parts_is_in_order_in_its_lane() {
 }
 
 #[test]
+fn many_are_taken_out_at_once_and_what_is_left_keeps_its_order() {
+    let mut f = Fixture::new(1);
+    let keyed: Vec<Slot> = (0..200_000).map(|_| f.add(Some("a"), 0)).collect();
+    let plain: Vec<Slot> = (0..200_000).map(|_| f.add(None, 0)).collect();
+    f.counts(200_001, 0, 0, 199_999);
+    let mut all: Vec<Slot> = [&keyed[..199_999], &plain[1..]].concat();
+    // Named twice, and in no order.
+    all.reverse();
+    all.push(keyed[7]);
+    assert_eq!(f.queue.remove_all(&all).len(), 399_998);
+    f.counts(2, 0, 0, 0);
+    assert_eq!(f.next(), Some(200_000), "the last of the lane");
+    assert_eq!(f.queue.remove_all(&keyed).len(), 0, "it runs");
+}
+
+#[test]
 fn a_halted_lane_goes_on_when_its_dead_letter_is_dropped_or_the_rule() {
     for by_rule in [false, true] {
         let mut f = Fixture::new(10);
