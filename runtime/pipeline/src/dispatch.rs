@@ -14,8 +14,9 @@ use triphammer_model::{Delivery, Event, Seq, Timestamp};
 use triphammer_sandbox::{BatchCall, BatchItem, Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
-use crate::core::{Core, Lease};
+use crate::core::Core;
 use crate::entry::{Entry, Payload};
+use crate::lease::Lease;
 use crate::reads::Reader;
 use crate::registry::Revision;
 use crate::settle::AttemptError;

@@ -59,7 +59,7 @@ impl Queue {
             lanes.entry((id, key)).or_default().push(slot);
         }
         for ((id, key), slots) in lanes {
-            self.into_rest(id, &key, slots);
+            self.hold(id, &key, slots);
             self.fill(id, &key);
         }
     }
@@ -99,7 +99,7 @@ impl Queue {
             return false;
         };
         self.function_mut(id).leave_active(&key);
-        self.into_rest(id, &key, vec![slot]);
+        self.hold(id, &key, vec![slot]);
         true
     }
 
@@ -153,7 +153,7 @@ impl Queue {
             }
         }
         for (key, slots) in lanes {
-            self.into_rest(id, &key, slots);
+            self.hold(id, &key, slots);
         }
     }
 
@@ -175,7 +175,7 @@ impl Queue {
     }
 
     /// Puts deliveries among those that their lane holds back, each in its place.
-    fn into_rest(&mut self, id: FnId, key: &OrderingKey, mut slots: Vec<Slot>) {
+    fn hold(&mut self, id: FnId, key: &OrderingKey, mut slots: Vec<Slot>) {
         slots.iter().for_each(|slot| self.entries[*slot].state = State::Blocked);
         let (functions, entries) = (&mut self.functions, &self.entries);
         let place = |slot: &Slot| (entries[*slot].place(), entries[*slot].seq);
