@@ -37,6 +37,7 @@ pub(super) struct FunctionSpec {
     pub(super) breaker: Option<(u64, u64)>,
     /// How many at most, and how many milliseconds the first waits for the others.
     pub(super) batch: Option<(u64, Option<u64>)>,
+    pub(super) memory: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ impl FunctionSpec {
             schedules: Vec::new(),
             breaker: None,
             batch: None,
+            memory: "16MiB",
         }
     }
 
@@ -103,6 +105,7 @@ impl FunctionSpec {
             schedules: schedules(rng),
             breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
             batch: rng.chance(35).then(|| batch(rng)),
+            memory: "16MiB",
         }
     }
 
@@ -137,6 +140,7 @@ impl FunctionSpec {
             },
             "concurrency": self.concurrency,
             "priority": self.priority,
+            "memory": self.memory,
             "schedule": self.schedules.iter().map(ScheduleSpec::json).collect::<Vec<_>>(),
         });
         if let Some(age) = self.age {
