@@ -14,8 +14,9 @@ use triphammer_model::{Delivery, Effects, Event, LogLine, Seq, Sink, Timestamp};
 use triphammer_sandbox::{BatchCall, BatchItem, Call, Invoked, Sandbox, StateReader};
 
 use crate::commit::{Attempt, Settled};
-use crate::core::{Core, Lease};
+use crate::core::Core;
 use crate::entry::{Entry, Payload};
+use crate::lease::Lease;
 use crate::push::{Push, PushResult, Pushed, push};
 use crate::reads::Reader;
 use crate::registry::Revision;
