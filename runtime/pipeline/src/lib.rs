@@ -34,6 +34,7 @@ mod fn_queue;
 mod fn_timers;
 mod gates;
 mod give_up;
+mod hands;
 mod history;
 mod info;
 mod intake;

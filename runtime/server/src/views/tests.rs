@@ -377,7 +377,8 @@ fn the_counters() {
     check(
         StatsView::new(stats.clone(), None),
         r#"{"accepted":7,"duplicates":0,"committed":0,"retried":0,"dead":0,"dropped":0,
-        "redriven":0,"conflicts":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
+        "redriven":0,"conflicts":0,"canariesRolledBack":0,"breakersOpened":0,"breakersProbed":0,
+        "breakersClosed":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
         "journalSyncs":0,"journalBytes":0,"journalBatches":0,"durableSeq":"9",
         "diskFreeBytes":0,"payloadBytes":0,"dedupWindowMs":1000,"dedupEntries":0}"#,
     );
