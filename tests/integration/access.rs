@@ -255,6 +255,8 @@ fn tls_is_spoken_and_new_certificates_are_taken_up() {
     let ask = |ca: &str| trip(&host, &["functions", "--ca", ca]);
     ask(&trusted).expect(0);
     trip(&host, &["send", "a.b", "--ca", &trusted, "--wait", "5"]).expect(0);
+    let bench = ["bench", "--accept-only", "--count", "300", "--connections", "3", "--batch", "10"];
+    trip(&host, &[&bench[..], &["--ca", &trusted]].concat()).expect(0);
     let stranger = other.write(&dir.path().join("other.pem"));
     assert!(ask(&stranger).expect(1).stderr.contains("--ca"));
     host.send(Request::get("/healthz")).problem(400, "tls.required");

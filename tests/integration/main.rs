@@ -43,4 +43,5 @@ mod state;
 mod subscriptions;
 mod tidy;
 mod time;
+mod trust;
 mod waiting;

@@ -206,7 +206,7 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 28] = [
+const FAMILIES: [&str; 29] = [
     "access",
     "canary",
     "config",
@@ -235,6 +235,7 @@ const FAMILIES: [&str; 28] = [
     "subscription",
     "timer",
     "tls",
+    "trust",
 ];
 
 fn is_code(literal: &str, path: &Path) -> bool {

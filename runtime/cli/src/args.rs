@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
-    activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, new,
-    pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, up,
+    activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, key,
+    new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -122,6 +122,8 @@ pub(crate) enum Command {
     Bench(bench::Args),
     /// Make, list, revoke or renew the tokens of a host on this machine
     Token(token::Args),
+    /// Make or show a key that signs modules
+    Key(key::Args),
     /// List who changed what
     Audit(audit::Args),
 }

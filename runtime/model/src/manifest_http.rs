@@ -38,9 +38,9 @@ impl HttpRules {
         let timeout = members.duration("timeout", timeouts)?;
         Ok(Self {
             allow: read_allow(members)?,
-            requests: requests.unwrap_or(REQUESTS_DEFAULT.min(limits.http_requests_max)),
+            requests: requests.unwrap_or_else(|| REQUESTS_DEFAULT.min(limits.http_requests_max)),
             bytes: read_bytes(members, limits.http_bytes_max)?,
-            timeout: timeout.unwrap_or(TIMEOUT_DEFAULT.min(limits.timeout_max)),
+            timeout: timeout.unwrap_or_else(|| TIMEOUT_DEFAULT.min(limits.timeout_max)),
         })
     }
 

@@ -83,7 +83,7 @@ fn prohibited_v6(address: Ipv6Addr) -> Option<&'static str> {
     };
     let found = V6_PROHIBITED.iter().find(|(range, bits, _)| within(*range, *bits));
     let public = within(V6_PUBLIC.0, V6_PUBLIC.1);
-    found.map(|(_, _, what)| *what).or((!public).then_some("a reserved address"))
+    found.map(|(_, _, what)| *what).or_else(|| (!public).then_some("a reserved address"))
 }
 
 /// The IPv4 address that packets to this one end at: mapped (`::ffff:a.b.c.d`), translated

@@ -154,10 +154,7 @@ impl Inner {
             }
         }
         let lanes: Vec<_> = first.iter().map(|entry| (entry.function, entry.key.clone())).collect();
-        // The last first: each goes to the front of its lane, before those that came after it.
-        for entry in first.into_iter().rev() {
-            self.queue.insert_first(entry);
-        }
+        self.queue.insert_again(first);
         for (function, key) in lanes {
             self.queue.resume_lane(function, key.as_ref());
         }

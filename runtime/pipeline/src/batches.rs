@@ -3,9 +3,10 @@
 
 use triphammer_model::{Event, Timestamp};
 
-use crate::core::{Along, Core, Inner, Lease};
+use crate::core::{Core, Inner};
 use crate::dispatch::load;
 use crate::entry::Entry;
+use crate::lease::{Along, Lease};
 use crate::registry::Revision;
 use crate::slab::Slot;
 

@@ -8,8 +8,9 @@ use triphammer_model::{DeliveryId, ErrorInfo, Event, FunctionName, Hops, Revisio
 
 use crate::breaker::{BreakerInfo, Ended, Step};
 use crate::commit::Attempt;
-use crate::core::{Core, Inner, Lease};
+use crate::core::{Core, Inner};
 use crate::deploy::Change;
+use crate::lease::Lease;
 use crate::notice::{self, Notice};
 use crate::registry::Function;
 

@@ -13,7 +13,7 @@ use triphammer_journal::{
     Accepted, Appender, Dedup, DeliveryRow, Disk, Durable, Fingerprint, History, Location,
     LogReader, Record, RowStatus, StateStore, Store,
 };
-use triphammer_model::{DeliveryId, FunctionName, Hops, Limits, Seq, Timestamp};
+use triphammer_model::{FunctionName, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
@@ -21,14 +21,13 @@ use crate::feed::{Feed, FeedItem};
 use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
 use crate::notice::{self, Notice};
-use crate::queue::{FnId, Queue};
+use crate::queue::Queue;
 use crate::record_cache::RecordCache;
-use crate::registry::{Functions, Revision};
+use crate::registry::Functions;
 use crate::replays::Replays;
 use crate::route::RouteTable;
 use crate::schedules::Schedules;
 use crate::shed::Surplus;
-use crate::slab::Slot;
 use crate::waiters::{News, Waiters};
 
 /// Shared by every task of the pipeline.
@@ -112,61 +111,6 @@ pub(crate) struct Parts {
     pub(crate) routes: RouteTable,
 }
 
-/// A delivery that one worker runs. Taken by value where it settles, so nothing settles twice.
-#[derive(Debug)]
-#[must_use = "a lease that is not settled keeps its delivery running for ever"]
-pub(crate) struct Lease {
-    pub(crate) slot: Slot,
-    pub(crate) function: FnId,
-    pub(crate) revision: Arc<Revision>,
-    /// A copy of the delivery as it was when it was leased.
-    pub(crate) entry: Entry,
-    /// The others of its batch.
-    pub(crate) along: Vec<Along>,
-    /// Others that write the same state may run beside it, so what it reads is validated.
-    pub(crate) validated: bool,
-    /// When the attempt began, whether or not it has to run again after a conflict.
-    pub(crate) started: Timestamp,
-    /// How often what its attempts read has changed before they could settle.
-    pub(crate) conflicts: u32,
-    /// Its function's breaker is not closed: what it comes to may decide.
-    pub(crate) probes: bool,
-}
-
-/// A delivery that runs in the attempt of another.
-#[derive(Debug)]
-pub(crate) struct Along {
-    pub(crate) slot: Slot,
-    /// A copy of the delivery as it was when it was leased.
-    pub(crate) entry: Entry,
-}
-
-impl Lease {
-    pub(crate) fn id(&self) -> DeliveryId {
-        self.id_of(&self.entry)
-    }
-
-    /// Of one of its batch.
-    pub(crate) fn id_of(&self, entry: &Entry) -> DeliveryId {
-        DeliveryId { seq: entry.seq, function: self.revision.function.clone() }
-    }
-
-    /// What it is for, the first of its batch first.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        std::iter::once(&self.entry).chain(self.along.iter().map(|along| &along.entry))
-    }
-
-    /// The farthest that one of its events has come.
-    pub(crate) fn hops(&self) -> Hops {
-        self.entries().map(|entry| entry.hops).max().unwrap_or(self.entry.hops)
-    }
-
-    /// Counts from 1.
-    pub(crate) fn attempt(&self) -> u32 {
-        self.entry.attempts + 1
-    }
-}
-
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
@@ -219,62 +163,6 @@ impl Core {
         self.timer.notify_one();
         self.news.notify_one();
         self.replays.notify_one();
-    }
-
-    /// The next delivery to run, if one may.
-    pub(crate) fn lease(&self) -> Option<Lease> {
-        if self.is_stopping() {
-            return None;
-        }
-        let mut inner = self.lock();
-        if inner.log.may_dispatch().is_err() {
-            return None;
-        }
-        let due_before = inner.queue.next_due();
-        let Some((slot, started)) = self.next_turn(&mut inner) else {
-            self.wake(inner, due_before);
-            return None;
-        };
-        let entry = inner.lend(slot);
-        let function = entry.function;
-        let name = inner.queue.function(function).name.clone();
-        let function_now = inner.functions.get(&name);
-        let serving = function_now.and_then(|f| f.revision_for(entry.key.as_ref(), entry.seq));
-        let Some(revision) = serving.cloned() else {
-            unreachable!("only a function with an active revision is runnable")
-        };
-        let rules = &inner.queue.function(function).rules;
-        let validated = entry.key.is_none() || rules.key_concurrency > 1;
-        let probes = rules.probe.is_some();
-        // A probe is one delivery.
-        let along = if probes { Vec::new() } else { inner.gather(slot, &revision, started) };
-        let conflicts = 0;
-        let mut lease =
-            Lease { slot, function, revision, entry, along, validated, started, conflicts, probes };
-        if inner.feed.has_listeners() {
-            let (id, revision) = (lease.id(), lease.revision.id);
-            let (attempt, at) = (lease.attempt(), started);
-            let item = FeedItem::Attempted { id, revision, attempt, at };
-            inner.feed.push(lease.entry.seq.get(), || item);
-        }
-        self.follow(&mut inner, &mut lease);
-        // Workers wake each other, one by one, while there is work for one more. And a turn may close
-        // its function: for its throttle, or because what is left does not fill a batch.
-        self.wake(inner, due_before);
-        Some(lease)
-    }
-
-    /// The delivery whose turn it is, and since when. Those that have expired are given up on the
-    /// way.
-    fn next_turn(&self, inner: &mut Inner) -> Option<(Slot, Timestamp)> {
-        loop {
-            let now = self.clock.now();
-            let turn = inner.queue.next(now)?;
-            if !turn.expired {
-                return Some((turn.slot, now));
-            }
-            self.expire(inner, turn.slot, now);
-        }
     }
 
     /// Makes ready what has come due, and says when to look again.

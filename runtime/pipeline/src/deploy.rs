@@ -14,6 +14,7 @@ use triphammer_sandbox::{Module, Prepared, Sandbox};
 use crate::breaker::close_for;
 use crate::breaker_steps::count_closed;
 use crate::canary::{InvalidShare, Share};
+use crate::capabilities::Capabilities;
 use crate::core::{Core, Inner};
 use crate::error::{AcceptError, ChangeError, DeployError};
 use crate::feed::FeedItem;
@@ -152,6 +153,7 @@ impl Deployer {
             config: Arc::new(config),
             module,
         });
+        let capabilities = self.capabilities(&revision);
         if definition != before || active && self.is_broken(&name) {
             self.core.define(&name, &before, definition, Some(revision)).await?;
         }
@@ -165,7 +167,15 @@ impl Deployer {
             manifest,
             warnings,
             imports,
+            capabilities,
         })
+    }
+
+    /// Of a revision, beside those of the active one.
+    fn capabilities(&self, revision: &Revision) -> Capabilities {
+        let inner = self.core.lock();
+        let function = inner.functions.get(&revision.function);
+        Capabilities::new(revision, function.and_then(|function| function.active.as_deref()))
     }
 
     /// Gives another revision all of the function's work, or a share of it.

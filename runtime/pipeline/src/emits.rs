@@ -5,7 +5,8 @@ use std::time::Duration;
 use triphammer_journal::{Accepted, DedupEntry, Entrance};
 use triphammer_model::{Event, EventParts, ExtensionValue, Hops, NewEvent, TimerChange, Timestamp};
 
-use crate::core::{Core, Lease};
+use crate::core::Core;
+use crate::lease::Lease;
 use crate::route::RouteTable;
 use crate::timers::Changes;
 

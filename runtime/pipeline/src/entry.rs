@@ -143,6 +143,13 @@ impl Entry {
         self.state = State::Waiting;
     }
 
+    /// It may run again then, wherever it waits.
+    pub(crate) fn put_off(&mut self, due: Timestamp) {
+        if self.due() < due || self.rare.is_some() {
+            self.rare().due = due;
+        }
+    }
+
     /// It is given up when it has not begun to run by then.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.rare.as_ref().and_then(|rare| rare.expires)

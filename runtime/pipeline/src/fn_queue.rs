@@ -1,7 +1,7 @@
 //! What one function has open: its lanes, what may run, its dead letters and its counts. Knows
 //! neither the other functions nor when anything comes due.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use triphammer_journal::RowStatus;
@@ -42,6 +42,8 @@ pub(crate) struct FnQueue {
     pub(crate) busy: u32,
     /// Runs next, and alone.
     pub(crate) exclusive: Option<Slot>,
+    /// Nothing of their lanes runs beside these: they began when nothing could.
+    pub(crate) alone: BTreeSet<Slot>,
 }
 
 /// What its active revision and its operators say.
@@ -138,6 +140,7 @@ impl FnQueue {
             wants_turn: false,
             busy: 0,
             exclusive: None,
+            alone: BTreeSet::new(),
         }
     }
 
@@ -150,38 +153,33 @@ impl FnQueue {
         self.rules.runnable && self.gates.until().is_none() && room
     }
 
-    /// Puts a delivery into its lane: at the end, and true when nothing holds it there; or at the
-    /// front, where a redriven one of a halted lane goes.
-    pub(crate) fn join_lane(&mut self, key: &OrderingKey, slot: Slot, first: bool) -> bool {
-        let halted = self.dead.is_halted(key);
+    /// Puts a delivery at the end of its lane; true when nothing holds it there.
+    pub(crate) fn join_lane(&mut self, key: &OrderingKey, slot: Slot) -> bool {
         let most = self.rules.key_concurrency;
+        let halted = self.dead.is_halted(key);
         let Some(lane) = self.lanes.get_mut(key) else {
             let mut lane = Lane { head: slot, active: 1, rest: VecDeque::new() };
-            if halted || first {
+            if halted {
                 (lane.active, self.counts.blocked) = (0, self.counts.blocked + 1);
                 lane.rest.push_back(slot);
             }
             self.lanes.insert(key.clone(), lane);
-            return !halted && !first;
+            return !halted;
         };
-        if lane.active < most && lane.rest.is_empty() && !halted && !first {
+        let free = lane.active < most && !halted && !self.alone.contains(&lane.head);
+        if free && lane.rest.is_empty() {
             (lane.head, lane.active) = (slot, lane.active + 1);
             return true;
         }
-        if first {
-            lane.rest.push_front(slot)
-        } else {
-            lane.rest.push_back(slot)
-        }
+        lane.rest.push_back(slot);
         self.counts.blocked += 1;
         false
     }
 
-    /// Brings back one that had left the rest of its lane, which holds whatever its rules are.
-    pub(crate) fn rejoin_lane(&mut self, key: OrderingKey, slot: Slot) {
-        let none = || Lane { head: slot, active: 0, rest: VecDeque::new() };
-        let lane = self.lanes.entry(key).or_insert_with(none);
-        (lane.head, lane.active) = (slot, lane.active + 1);
+    /// Whether more have left a lane than may, or some have and it stands.
+    pub(crate) fn is_over(&self, key: &OrderingKey) -> bool {
+        let most = if self.dead.is_halted(key) { 0 } else { self.rules.key_concurrency };
+        self.lanes.get(key).is_some_and(|lane| lane.active > most)
     }
 
     /// The next of the lane that may leave its rest.
@@ -191,7 +189,8 @@ impl FnQueue {
             self.lanes.remove(key);
             return None;
         }
-        if lane.active >= self.rules.key_concurrency || self.dead.is_halted(key) {
+        let full = lane.active >= self.rules.key_concurrency;
+        if full || self.dead.is_halted(key) || self.alone.contains(&lane.head) {
             return None;
         }
         let next = lane.rest.pop_front()?;
@@ -222,14 +221,6 @@ impl FnQueue {
     pub(crate) fn leave_active(&mut self, key: &OrderingKey) {
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.active -= 1;
-        }
-    }
-
-    /// One of the rest is gone.
-    pub(crate) fn leave_rest(&mut self, key: &OrderingKey, slot: Slot) {
-        if let Some(lane) = self.lanes.get_mut(key) {
-            lane.rest.retain(|other| *other != slot);
-            self.counts.blocked -= 1;
         }
     }
 

@@ -28,10 +28,8 @@ impl Core {
         let record = Record::Drop { at: self.clock.now(), why, ids };
         let (seq, location) = inner.log.append(&Body::encode(&record))?;
         self.history.note(seq, &record, location);
-        for (id, slot) in found {
-            inner.forget(id, *slot);
-            inner.tell_given_up(id, why, seq);
-        }
+        inner.forget_all(found);
+        found.iter().for_each(|(id, _)| inner.tell_given_up(id, why, seq));
         self.mend_schedules(inner);
         Ok(Some(seq))
     }
@@ -61,24 +59,27 @@ impl Inner {
         DeliveryId { seq: entry.seq, function: self.queue.function(entry.function).name.clone() }
     }
 
-    pub(crate) fn forget(&mut self, id: &DeliveryId, slot: Option<Slot>) {
-        let Some(function) = self.queue.find(&id.function) else { return };
-        if let Some(name) = slot.and_then(|slot| self.queue.entry(slot).name()) {
-            self.schedules.end(function, name, &id.function);
+    /// Takes them out: open ones at their slots, and dead letters.
+    pub(crate) fn forget_all(&mut self, found: &[(DeliveryId, Option<Slot>)]) {
+        let mut idle = Vec::new();
+        for (id, slot) in found {
+            let Some(function) = self.queue.find(&id.function) else { continue };
+            if let Some(name) = slot.and_then(|slot| self.queue.entry(slot).name()) {
+                self.schedules.end(function, name, &id.function);
+            }
+            match *slot {
+                Some(slot) if self.queue.status(slot) == Status::Running => {
+                    self.queue.finish(slot);
+                }
+                Some(slot) => idle.push(slot),
+                None => {
+                    let letter = self.queue.unbury(function, id.seq);
+                    let key = letter.and_then(|letter| letter.row.key);
+                    self.queue.resume_lane(function, key.as_ref());
+                }
+            }
         }
-        match slot {
-            Some(slot) if self.queue.status(slot) == Status::Running => {
-                self.queue.finish(slot);
-            }
-            Some(slot) => {
-                self.queue.remove(slot);
-            }
-            None => {
-                let letter = self.queue.unbury(function, id.seq);
-                let key = letter.and_then(|letter| letter.row.key);
-                self.queue.resume_lane(function, key.as_ref());
-            }
-        }
+        self.queue.remove_all(&idle);
     }
 
     /// Counts it, and tells whoever waits for it once `record` is on disk.

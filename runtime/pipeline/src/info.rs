@@ -13,6 +13,7 @@ use triphammer_outbound::RequestCounts;
 
 use crate::breaker::BreakerInfo;
 use crate::canary::Share;
+use crate::capabilities::Capabilities;
 
 /// Proof that an event is on disk.
 #[derive(Clone, Debug)]
@@ -143,6 +144,8 @@ pub struct Deployed {
     pub warnings: Vec<String>,
     /// What the module imports: all that it can reach.
     pub imports: Vec<String>,
+    /// What of it this revision may reach.
+    pub capabilities: Capabilities,
 }
 
 #[derive(Clone, Debug)]

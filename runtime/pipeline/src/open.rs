@@ -13,8 +13,9 @@ use crate::boot::{Booted, Sizes, boot};
 use crate::clock::Clock;
 use crate::core::Core;
 use crate::deploy::Deployer;
-use crate::dispatch::{self, Hands, PUSHES_MAX, Places};
+use crate::dispatch;
 use crate::error::OpenError;
+use crate::hands::{Hands, PUSHES_MAX, Places};
 use crate::options::Options;
 use crate::replay_run;
 

@@ -100,8 +100,8 @@ impl Queue {
     /// Says whether and how the function may run. What its lanes hold follows.
     pub(crate) fn configure(&mut self, id: FnId, rules: Rules) {
         let function = self.function_mut(id);
-        let lanes_change = function.rules.key_concurrency != rules.key_concurrency
-            || function.rules.halts != rules.halts;
+        let before = function.rules.key_concurrency;
+        let lanes_change = before != rules.key_concurrency || function.rules.halts != rules.halts;
         let batches_change = function.rules.batch != rules.batch;
         function.dead.set_halts(rules.halts);
         let forgets = rules.keep_dead_ms.is_some();
@@ -120,7 +120,8 @@ impl Queue {
             self.end_forming(id);
         }
         if lanes_change {
-            self.call_back_halted(id);
+            self.keep_alone(id, before);
+            self.call_back(id);
         }
         if lanes_change || batches_change {
             self.form_again(id);
@@ -187,22 +188,7 @@ impl Queue {
     /// Gives a placed delivery its state.
     pub(crate) fn insert_placed(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
         self.seen(now);
-        if due > now { self.wait(slot, due) } else { self.enter(slot, false) }
-    }
-
-    /// Gives its state to a placed delivery that a start has brought back. One that waits for
-    /// another attempt counts in its lane meanwhile; one whose time has not come yet is in none.
-    pub(crate) fn restore(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
-        let entry = &mut self.entries[slot];
-        let has_entered = entry.place().0 < due;
-        if due > now && has_entered {
-            entry.in_lane = true;
-            let id = entry.function;
-            if let Some(key) = entry.key.clone() {
-                self.function_mut(id).rejoin_lane(key, slot);
-            }
-        }
-        self.insert_placed(slot, due, now);
+        if due > now { self.wait(slot, due) } else { self.enter(slot) }
     }
 
     /// Whether [`Queue::next`] may have something. It may still turn out that it has not.
@@ -254,16 +240,16 @@ impl Queue {
 
     /// A running delivery is to be tried again, not before `due`. It keeps its place.
     pub(crate) fn retry(&mut self, slot: Slot, due: Timestamp, now: Timestamp) {
+        self.seen(now);
         let entry = &mut self.entries[slot];
         entry.tried = true;
+        entry.put_off(due);
         let id = entry.function;
-        self.seen(now);
         self.stop_running(slot);
-        if due > now {
-            self.wait(slot, due);
-        } else {
-            self.make_ready(slot);
+        if !self.step_back(slot) {
+            self.leave_rest(slot);
         }
+        self.go_on_beside(slot);
         self.offer(id);
     }
 
@@ -271,6 +257,9 @@ impl Queue {
     pub(crate) fn run_alone(&mut self, slot: Slot) {
         let id = self.entries[slot].function;
         self.stop_running(slot);
+        if self.step_back(slot) {
+            return self.go_on_beside(slot);
+        }
         let function = self.function_mut(id);
         if function.exclusive.is_none() {
             function.exclusive = Some(slot);
@@ -282,42 +271,6 @@ impl Queue {
         self.offer(id);
     }
 
-    /// Takes out a delivery that does not run.
-    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Entry> {
-        self.entries.get(slot)?;
-        self.end_debounce(slot);
-        let entry = &self.entries[slot];
-        let (id, state, due, order) = (entry.function, entry.state, entry.due(), entry.place().1);
-        let priority = entry.priority;
-        let function = &mut self.functions[id.0 as usize];
-        match state {
-            State::Running | State::Along => return None,
-            State::Ready => {
-                function.counts.ready -= 1;
-                function.ready.remove(priority, slot);
-                if function.exclusive == Some(slot) {
-                    function.exclusive = None;
-                }
-            }
-            State::Blocked => {
-                if let Some(key) = &entry.key {
-                    function.leave_rest(key, slot);
-                }
-            }
-            State::Waiting => {
-                function.counts.waiting -= 1;
-                self.timers.remove(&(due, order, slot));
-            }
-        }
-        let entry = self.take_out(slot)?;
-        if state == State::Blocked {
-            self.resume_lane(id, entry.key.as_ref());
-        } else {
-            self.go_on(&entry);
-        }
-        Some(entry)
-    }
-
     pub(crate) fn status(&self, slot: Slot) -> Status {
         match self.entries[slot].state {
             State::Ready => Status::Ready,
@@ -327,35 +280,9 @@ impl Queue {
         }
     }
 
-    /// The delivery at the head of this one's lane.
-    pub(crate) fn lane_head(&self, slot: Slot) -> Option<Slot> {
-        let entry = &self.entries[slot];
-        let lane = self.function(entry.function).lanes.get(entry.key.as_ref()?)?;
-        (lane.active > 0).then_some(lane.head)
-    }
-
     /// Whether the slot still holds this delivery.
     pub(crate) fn holds(&self, slot: Slot, function: FnId, seq: Seq) -> bool {
         self.entries.get(slot).is_some_and(|e| e.seq == seq && e.function == function)
-    }
-
-    fn enter(&mut self, slot: Slot, first: bool) {
-        let entry = &mut self.entries[slot];
-        entry.in_lane = true;
-        let Some(key) = entry.key.clone() else {
-            return self.make_ready(slot);
-        };
-        entry.state = State::Blocked;
-        let id = entry.function;
-        let function = &mut self.functions[id.0 as usize];
-        let at_once = function.join_lane(&key, slot, first);
-        // The lane's deliveries share one text.
-        entry.key = function.lanes.get_key_value(&key).map(|(shared, _)| shared.clone());
-        if at_once {
-            self.leave_rest(slot);
-        } else {
-            self.fill(id, &key);
-        }
     }
 
     fn make_ready(&mut self, slot: Slot) {
@@ -366,13 +293,6 @@ impl Queue {
         function.counts.ready += 1;
         function.ready.push(priority, order, slot);
         self.offer(id);
-    }
-
-    /// Makes ready what its lane lets go.
-    fn advance(&mut self, id: FnId, key: &OrderingKey) {
-        while let Some(next) = self.function_mut(id).next_of_lane(key) {
-            self.leave_rest(next);
-        }
     }
 
     /// A delivery has left: its lane goes on, and its function.
@@ -395,6 +315,7 @@ impl Queue {
         let function = &mut self.functions[entry.function.0 as usize];
         function.counts.running -= 1;
         function.busy -= u32::from(entry.state == State::Running);
+        function.alone.remove(&slot);
         if function.exclusive == Some(slot) {
             function.exclusive = None;
         }
@@ -438,6 +359,10 @@ mod debounce;
 mod due;
 #[path = "queue_gates.rs"]
 mod gates;
+#[path = "queue_lanes.rs"]
+mod lanes;
+#[path = "queue_remove.rs"]
+mod remove;
 
 #[cfg(test)]
 #[path = "queue_random_tests.rs"]

@@ -80,9 +80,12 @@ impl Queue {
         Some((lane.rest.len() as u64 + 1, most))
     }
 
-    /// A delivery has left the rest of its lane: it is ready, or waits for others.
+    /// A delivery has left the rest of its lane: it is ready, or waits, for others or for the time of
+    /// its next attempt.
     pub(super) fn leave_rest(&mut self, slot: Slot) {
-        match self.fills_until(slot) {
+        let entry = &self.entries[slot];
+        let again = (entry.tried && entry.due() > self.now).then_some(entry.due());
+        match again.or_else(|| self.fills_until(slot)) {
             Some(until) => self.wait(slot, until),
             None => self.make_ready(slot),
         }
@@ -179,6 +182,7 @@ impl Queue {
             let entry = &self.entries[slot];
             let (id, due, order) = (entry.function, entry.due(), entry.place().1);
             self.timers.remove(&(due, order, slot));
+            self.entries[slot].put_off(self.now);
             self.function_mut(id).counts.waiting -= 1;
             self.make_ready(slot);
         }

@@ -6,7 +6,6 @@ use triphammer_model::Timestamp;
 
 use super::Queue;
 use crate::debounce::{self, Wait};
-use crate::entry::State;
 use crate::slab::Slot;
 
 impl Queue {
@@ -14,8 +13,9 @@ impl Queue {
     pub(crate) fn debounce(&mut self, slot: Slot) -> Option<Slot> {
         let entry = &mut self.entries[slot];
         let (id, key) = (entry.function, entry.key.clone());
-        if entry.state != State::Waiting {
-            // The wait that it goes on with has been the longest there may be: it runs now.
+        if entry.in_lane {
+            // The wait that it goes on with has been the longest there may be: it runs now, or
+            // gathers its batch.
             entry.forget_name();
             return self.function_mut(id).waits.remove(&key).map(|wait| wait.slot);
         }

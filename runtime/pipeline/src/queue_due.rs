@@ -28,7 +28,7 @@ impl Queue {
             if in_lane {
                 self.make_ready(slot);
             } else {
-                self.enter(slot, false);
+                self.enter(slot);
             }
         }
         self.next_due()

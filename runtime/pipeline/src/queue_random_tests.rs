@@ -121,7 +121,7 @@ impl History {
             let entry = Entry::from_row(&letter.row, function, letter.payload);
             let now = Timestamp(self.now);
             if halts && key.is_some() {
-                self.queue.insert_first(entry);
+                self.queue.insert_again(vec![entry]);
             } else {
                 self.queue.insert(entry, now, now);
             }

@@ -198,10 +198,56 @@ fn a_lane_stands_for_its_dead_letter_where_that_is_wanted() {
     // Redriven, it goes before those that waited for it.
     let letter = f.queue.unbury(f.function, Seq::new(1).unwrap()).unwrap();
     let key = letter.row.key.clone();
-    f.queue.insert_first(Entry::from_row(&letter.row, f.function, letter.payload));
+    f.queue.insert_again(vec![Entry::from_row(&letter.row, f.function, letter.payload)]);
     f.queue.resume_lane(f.function, key.as_ref());
     f.counts(1, 1, 0, 2);
     assert_eq!((f.next(), f.next()), (Some(1), None));
+}
+
+#[test]
+fn what_is_redriven_in_parts_is_in_order_in_its_lane() {
+    let mut f = Fixture::new(10);
+    f.queue.configure(f.function, Rules { halts: true, ..rules(true, 10) });
+    for number in 1..=4 {
+        let slot = f.add(Some("a"), 0);
+        f.queue.configure(f.function, rules(true, 10));
+        assert_eq!(f.next(), Some(number));
+        f.queue.configure(f.function, Rules { halts: true, ..rules(true, 10) });
+        f.die(slot);
+    }
+    f.add(Some("a"), 0);
+    for part in [[3, 4], [1, 2]] {
+        let letters = part.map(|seq| f.queue.unbury(f.function, Seq::new(seq).unwrap()).unwrap());
+        let key = letters[0].row.key.clone();
+        let again = letters.map(|letter| {
+            let mut row = letter.row.clone();
+            row.status = RowStatus::Due(Timestamp(0));
+            Entry::from_row(&row, f.function, letter.payload)
+        });
+        f.queue.insert_again(again.into());
+        f.queue.resume_lane(f.function, key.as_ref());
+    }
+    for number in 1..=5 {
+        assert_eq!(f.next(), Some(number));
+        let slot = f.queue.entries().find(|(_, e)| e.state == State::Running).unwrap().0;
+        f.queue.finish(slot);
+    }
+}
+
+#[test]
+fn many_are_taken_out_at_once_and_what_is_left_keeps_its_order() {
+    let mut f = Fixture::new(1);
+    let keyed: Vec<Slot> = (0..200_000).map(|_| f.add(Some("a"), 0)).collect();
+    let plain: Vec<Slot> = (0..200_000).map(|_| f.add(None, 0)).collect();
+    f.counts(200_001, 0, 0, 199_999);
+    let mut all: Vec<Slot> = [&keyed[..199_999], &plain[1..]].concat();
+    // Named twice, and in no order.
+    all.reverse();
+    all.push(keyed[7]);
+    assert_eq!(f.queue.remove_all(&all).len(), 399_998);
+    f.counts(2, 0, 0, 0);
+    assert_eq!(f.next(), Some(200_000), "the last of the lane");
+    assert_eq!(f.queue.remove_all(&keyed).len(), 0, "it runs");
 }
 
 #[test]

@@ -15,10 +15,11 @@ use triphammer_model::{
     DeliveryId, FunctionName, Limits, Manifest, Missed, Schedule, Seq, Timestamp,
 };
 
-use crate::core::{Core, Inner, Lease};
+use crate::core::{Core, Inner};
 use crate::firing::{self, Firing};
 use crate::give_up::BATCH_MAX;
 use crate::info::{ScheduleInfo, Status};
+use crate::lease::Lease;
 use crate::queue::{FnId, Queue};
 use crate::registry::active_manifest;
 use crate::slab::Slot;

@@ -69,12 +69,6 @@ impl Ready {
         Some(slot)
     }
 
-    pub(crate) fn remove(&mut self, priority: Priority, slot: Slot) {
-        let level = usize::from(priority.get());
-        self.levels[level].retain(|Reverse((_, other))| *other != slot);
-        self.note(level);
-    }
-
     /// How many are popped before each of these, if nothing else comes.
     pub(crate) fn ahead(&self, wanted: &[(Priority, Seq, Slot)]) -> Vec<u64> {
         let mut ranks = HashMap::new();
@@ -207,7 +201,7 @@ mod tests {
         // It begins where the others are: one turn, not one for each that went before.
         let next: Vec<_> = (0..3).filter_map(|_| ready.pop()).collect();
         assert!(next.contains(&low) && next.contains(&high[2]), "{next:?}");
-        ready.remove(Priority::of(9), high[50]);
+        ready.take(|slot| slot == high[50]);
         let rest: Vec<_> = std::iter::from_fn(|| ready.pop()).collect();
         assert!(ready.is_empty() && !rest.contains(&high[50]));
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use triphammer_journal::{Accepted, NewDelivery};
 use triphammer_model::{DeliveryId, Event, Hops, Priority, TimerChange, Timestamp};
 
-use crate::core::{Core, Inner, Lease};
+use crate::core::{Core, Inner};
 use crate::fn_timers::is_timer;
 use crate::info::Status;
+use crate::lease::Lease;
 use crate::route::find_priority;
 use crate::slab::Slot;
 

@@ -12,8 +12,9 @@ use triphammer_model::Timestamp;
 
 use crate::body::ResponseBody;
 use crate::caller::{Caller, Peer, is_open, takes_query_token};
-use crate::endpoint::{Endpoint, Reach, Target};
+use crate::endpoint::{Endpoint, Reach};
 use crate::gate::{Noted, ask_browser};
+use crate::paths::Target;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Server};
 

@@ -209,6 +209,7 @@ fn server(
             config.public_url.clone(),
         ),
         handshake: config.handshake.clone(),
+        trust: config.trust.clone(),
         guard: Guard::new(address, &config.allowed_hosts),
         gate,
         tls,

@@ -9,7 +9,8 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use triphammer_access::{Actor, Found, Scope, Token};
 use triphammer_model::{Event, FunctionName};
 
-use crate::endpoint::{Endpoint, Reach, Target};
+use crate::endpoint::{Endpoint, Reach};
+use crate::paths::Target;
 use crate::problem::Problem;
 
 /// The other end of a connection.

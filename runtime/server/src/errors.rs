@@ -12,6 +12,7 @@ use triphammer_sandbox::ModuleError;
 
 use crate::codec::CodecError;
 use crate::problem::Problem;
+use crate::trust::TrustError;
 
 impl From<CodecError> for Problem {
     fn from(error: CodecError) -> Self {
@@ -143,6 +144,16 @@ fn filter_problem(filter: &InvalidFilter, detail: String) -> Problem {
 impl From<InvalidFilter> for Problem {
     fn from(filter: InvalidFilter) -> Self {
         filter_problem(&filter, chain(&filter))
+    }
+}
+
+impl From<TrustError> for Problem {
+    fn from(error: TrustError) -> Self {
+        let status = match error {
+            TrustError::Malformed => StatusCode::BAD_REQUEST,
+            _ => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, error.code(), error.to_string())
     }
 }
 

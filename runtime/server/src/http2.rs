@@ -78,14 +78,16 @@ pub(crate) async fn serve(
         tokio::select! {
             ended = connection.as_mut() => break ended,
             () = shutdown.requested() => {
+                if usage.is_unused() {
+                    return;
+                }
                 connection.as_mut().graceful_shutdown();
                 break connection.await;
             }
             () = sleep(idle_max) => {}
         }
         if usage.is_idle_since(&mut begun) {
-            if begun == 0 {
-                // It may not even have shaken hands, so there is nothing to take leave of.
+            if usage.is_unused() {
                 return;
             }
             connection.as_mut().graceful_shutdown();
@@ -152,6 +154,11 @@ struct Usage {
 struct Busy(Arc<Usage>);
 
 impl Usage {
+    /// It may not even have shaken hands, so there is nothing to take leave of.
+    fn is_unused(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) == 0
+    }
+
     /// Whether nothing is under way, and nothing has begun since the last time.
     fn is_idle_since(&self, begun: &mut u32) -> bool {
         let now = self.begun.load(Ordering::Relaxed);

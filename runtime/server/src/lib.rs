@@ -23,6 +23,7 @@ mod json;
 mod listen;
 mod metrics;
 mod paced;
+mod paths;
 mod problem;
 mod process;
 mod push;
@@ -31,6 +32,7 @@ mod receipts;
 mod route;
 mod tasks;
 mod tls;
+mod trust;
 mod views;
 
 pub use app::{App, AppError};
@@ -39,6 +41,7 @@ pub use config::{
     Token,
 };
 pub use tls::TlsError;
+pub use trust::{ModuleKey, PublicKey, TrustError};
 
 #[cfg(test)]
 mod tests;

@@ -19,14 +19,16 @@ use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
 use crate::codec::Bounds;
 use crate::config::{Handshake, HttpLimits};
-use crate::endpoint::{Endpoint, Target};
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
 use crate::hooks::Hooks;
+use crate::paths::{self, Target};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::tasks::Shutdown;
 use crate::tls::Tls;
+use crate::trust::Trust;
 
 pub(crate) type Answer = Result<Response<ResponseBody>, Problem>;
 
@@ -37,6 +39,7 @@ pub(crate) struct Server {
     pub(crate) gate: Gate,
     pub(crate) hooks: Hooks,
     pub(crate) handshake: Handshake,
+    pub(crate) trust: Trust,
     pub(crate) bodies: BodyReader,
     pub(crate) bounds: Bounds,
     pub(crate) http: HttpLimits,
@@ -101,6 +104,15 @@ async fn elsewhere(
         Endpoint::Events | Endpoint::EventsOfType | Endpoint::Hook | Endpoint::Handshake => {
             Err(Problem::internal("events come in elsewhere"))
         }
+        Endpoint::SubscriptionList => subscriptions::list(call).await,
+        Endpoint::SubscriptionCreate => subscriptions::create(call).await,
+        Endpoint::SubscriptionsOptions => subscriptions::options(paths::SUBSCRIPTIONS),
+        Endpoint::Subscription => subscriptions::show(call, argument).await,
+        Endpoint::SubscriptionUpdate => subscriptions::update(call, argument).await,
+        Endpoint::SubscriptionRemove => subscriptions::remove(call, argument).await,
+        Endpoint::SubscriptionOptions => subscriptions::options(paths::SUBSCRIPTION),
+        Endpoint::OpenApi => descriptions::openapi(call),
+        Endpoint::AsyncApi => descriptions::asyncapi(call).await,
         Endpoint::Page => host::page(call),
         Endpoint::Healthz => host::healthz(call),
         Endpoint::Readyz => host::readyz(call),
@@ -131,14 +143,6 @@ async fn elsewhere(
         Endpoint::HookList => hooks::list(call),
         Endpoint::Stats => host::stats(call),
         Endpoint::Audit => audit::list(call).await,
-        Endpoint::OpenApi => descriptions::openapi(call),
-        Endpoint::AsyncApi => descriptions::asyncapi(call).await,
-        Endpoint::SubscriptionList => subscriptions::list(call).await,
-        Endpoint::SubscriptionCreate => subscriptions::create(call).await,
-        Endpoint::Subscription => subscriptions::show(call, argument).await,
-        Endpoint::SubscriptionUpdate => subscriptions::update(call, argument).await,
-        Endpoint::SubscriptionRemove => subscriptions::remove(call, argument).await,
-        Endpoint::SubscriptionOptions => subscriptions::options(!argument.is_empty()),
     }
 }
 

@@ -123,6 +123,11 @@ impl Client {
         self.token.as_deref()
     }
 
+    /// None for plain HTTP.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     pub(crate) fn get(&self, path: impl Into<String>) -> Result<Answer, Error> {
         self.send(Request::new(Method::GET, path))
     }

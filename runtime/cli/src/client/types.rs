@@ -130,6 +130,15 @@ pub(crate) struct Deployed {
     pub(crate) warnings: Vec<String>,
     #[serde(default)]
     pub(crate) imports: Vec<String>,
+    #[serde(default)]
+    pub(crate) capabilities: Capabilities,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Capabilities {
+    pub(crate) all: Vec<String>,
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

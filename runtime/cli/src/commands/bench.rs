@@ -108,10 +108,6 @@ fn plan(args: &Args, client: &Client) -> Result<Plan, Error> {
         (size, _) => Mode::Batch(size.into()),
     };
     let base = client.base();
-    if base.is_secure() {
-        let rule = "`trip bench` measures hosts over plain http: give it an address behind TLS";
-        return Err(Error::Usage(rule.to_owned()));
-    }
     let template = Template {
         authority: base.authority().to_owned(),
         path: format!("{}/events", base.prefix()),
@@ -131,6 +127,7 @@ fn plan(args: &Args, client: &Client) -> Result<Plan, Error> {
     Ok(Plan {
         template,
         address: base.address().to_owned(),
+        tls: client.tls().cloned(),
         connections: args.connections.into(),
         goal: args.count.map_or(Goal::Time(args.duration), Goal::Events),
         pace: args.rate.map_or(Pace::Closed, Pace::Rate),

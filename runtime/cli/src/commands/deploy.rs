@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::activate::Share;
 use super::deployment::{self, Deployment};
-use super::{API, outgoing};
+use super::{API, key, outgoing};
 use crate::client::types::{Deployed, Function};
 use crate::client::{self, Client};
 use crate::error::Error;
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     no_activate: bool,
     #[command(flatten)]
     share: Share,
+    /// Sign the upload with this private key, for hosts that take signed modules only
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
     /// Where cargo puts what it builds
     #[arg(long, value_name = "DIR")]
     target_dir: Option<PathBuf>,
@@ -66,6 +70,7 @@ fn deployment(args: &Args) -> Result<Deployment, Error> {
     deployment.manifest = args.manifest.as_deref().map(manifest).transpose()?;
     deployment.activate = !args.no_activate;
     deployment.share = args.share;
+    deployment.key = args.sign.as_deref().map(key::read).transpose()?.map(Arc::new);
     Ok(deployment)
 }
 

@@ -1,14 +1,16 @@
 //! A deploy: the upload, and what it changes compared with the revision that was active.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use triphammer_server::ModuleKey;
 
 use super::activate::Share;
 use super::{API, show};
-use crate::client::types::{Deployed, Function, Revision};
+use crate::client::types::{Capabilities, Deployed, Function, Revision};
 use crate::client::{Client, Error, Path, Request};
 use crate::output::{BAD, DIM, GOOD, NAME, NOTE, bytes, paint};
 
@@ -26,6 +28,8 @@ pub(super) struct Deployment {
     pub(super) manifest: Option<Value>,
     pub(super) activate: bool,
     pub(super) share: Share,
+    /// What signs it.
+    pub(super) key: Option<Arc<ModuleKey>>,
 }
 
 impl Deployment {
@@ -37,6 +41,7 @@ impl Deployment {
             manifest: None,
             activate: true,
             share: Share::default(),
+            key: None,
         }
     }
 
@@ -54,8 +59,13 @@ impl Deployment {
         if let Some(config) = &self.config {
             request = request.header("triphammer-config", ascii(&json!(config)));
         }
-        if let Some(manifest) = &self.manifest {
-            request = request.header("triphammer-manifest", ascii(manifest));
+        let manifest = self.manifest.as_ref().map(ascii);
+        if let Some(key) = &self.key {
+            let signature = key.sign(&self.wasm, manifest.as_deref());
+            request = request.header("triphammer-signature", signature);
+        }
+        if let Some(manifest) = manifest {
+            request = request.header("triphammer-manifest", manifest);
         }
         client.send(request)?.value()
     }
@@ -100,6 +110,7 @@ pub(super) fn report(deployed: &Deployed, before: Option<&Function>, after: &Fun
             text.push_str(&difference(&old, &new));
         }
     }
+    text.push_str(&reach(&deployed.capabilities, before.is_some()));
     if !deployed.imports.is_empty() {
         let imports = format!("imports {}", packages(&deployed.imports));
         text.push_str(&format!("  {}\n", paint(DIM, imports)));
@@ -128,6 +139,19 @@ fn headline(
     let digest = revision.digest.get(..12).unwrap_or(&revision.digest);
     let about = paint(DIM, format!("{} · {digest}", bytes(revision.bytes)));
     format!("{} {} {state} · {about}\n", paint(NAME, name), paint(GOOD, id))
+}
+
+/// What the revision may reach; beside another one, only what is different.
+fn reach(capabilities: &Capabilities, has_before: bool) -> String {
+    let Capabilities { all, added, removed } = capabilities;
+    if !has_before {
+        return if all.is_empty() { String::new() } else { format!("  may {}\n", all.join(", ")) };
+    }
+    let lines = |sign: String, names: &[String], verb: &str| {
+        names.iter().map(|name| format!("  {sign} {verb} {name}\n")).collect::<String>()
+    };
+    let more = lines(paint(NOTE, "+").to_string(), added, "may now");
+    more + &lines(paint(GOOD, "-").to_string(), removed, "may no longer")
 }
 
 /// The packages that a component imports from. `package:name/interface@version` is one of many.
@@ -181,6 +205,7 @@ mod tests {
         let deployed = json!({
             "name": "f", "revision": "r2", "digest": "d", "active": true, "manifest": {},
             "warnings": ["look"], "imports": ["triphammer:function/state@1.0.0"],
+            "capabilities": {"all": ["emit", "state"], "added": ["state"], "removed": ["timers"]},
         });
         let deployed = serde_json::from_value(deployed).unwrap();
         let text = report(&deployed, before, after);
@@ -201,10 +226,11 @@ mod tests {
         let after = function(json!([r1, r2]), "r2");
         let tail = "  imports triphammer:function\nwarning: look\n";
         let head = "f r2 is active, r1 was · 131 KB · 0123456789ab\n";
-        let changes = "  - key = subject\n  ~ on = a → a, b\n  + config.y = 2\n";
+        let changes = "  - key = subject\n  ~ on = a → a, b\n  + config.y = 2\n  + may now state\n  - may no longer timers\n";
         check(Some(&before), &after, &format!("{head}{changes}{tail}"));
         let head = "f r2 is active · 131 KB · 0123456789ab\n";
-        let all = "  config.x = 1\n  config.y = 2\n  on = a, b\n  timeout = 1s\n";
+        let all =
+            "  config.x = 1\n  config.y = 2\n  on = a, b\n  timeout = 1s\n  may emit, state\n";
         check(None, &after, &format!("{head}{all}{tail}"));
     }
 }

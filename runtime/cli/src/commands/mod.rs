@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod function;
 pub(crate) mod functions;
+pub(crate) mod key;
 pub(crate) mod new;
 pub(crate) mod pause;
 pub(crate) mod remove;
@@ -63,6 +64,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Replays(args) => replays::run(args, &connect(global)?, output),
         Command::Test(args) => test::run(args, &connect(global)?, output),
         Command::Token(args) => token::run(args, output),
+        Command::Key(args) => key::run(&args, output),
         Command::Audit(args) => audit::run(args, &connect(global)?, output),
         Command::Bench(args) => bench::run(args, &connect(global)?, output),
     }

@@ -4,19 +4,20 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Registry, Token};
 
 use super::Error;
 use super::request::Request;
 use super::response::{self, Response};
+use super::stream::Stream;
+use crate::client::Tls;
 
 /// Room for most answers; it grows for longer ones.
 const BUFFER_BYTES: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     request: Request,
     written: usize,
     buffer: Vec<u8>,
@@ -36,9 +37,13 @@ pub(super) enum Step {
 }
 
 impl Connection {
-    pub(super) fn new(request: Request, address: SocketAddr) -> io::Result<Self> {
+    pub(super) fn new(
+        request: Request,
+        address: SocketAddr,
+        tls: Option<&Tls>,
+    ) -> io::Result<Self> {
         Ok(Self {
-            stream: connect(address)?,
+            stream: Stream::connect(address, tls)?,
             request,
             written: 0,
             buffer: vec![0; BUFFER_BYTES],
@@ -49,12 +54,12 @@ impl Connection {
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+        self.stream.register(registry, token)
     }
 
     /// Puts a new stream in the place of a broken one.
-    pub(super) fn reconnect(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.stream = connect(address)?;
+    pub(super) fn reconnect(&mut self, address: SocketAddr, tls: Option<&Tls>) -> io::Result<()> {
+        self.stream = Stream::connect(address, tls)?;
         self.filled = 0;
         self.written = self.request.bytes.len();
         self.began = None;
@@ -80,7 +85,16 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        match self.stream.flush() {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something can have become possible to write.
+    pub(super) fn may_write(&self, is_writable: bool) -> bool {
+        // TLS writes after what it reads: the handshake.
+        is_writable || !self.stream.is_plain()
     }
 
     /// Reads what is there. A read that fills less than it could has emptied the stream, so that
@@ -103,7 +117,7 @@ impl Connection {
                 self.filled = 0;
                 return Ok(Step::Answered(response));
             }
-            if self.filled < self.buffer.len() {
+            if self.filled < self.buffer.len() && self.stream.is_plain() {
                 return Ok(Step::Pending);
             }
         }
@@ -117,11 +131,4 @@ impl Connection {
     pub(super) fn events(&self) -> u64 {
         self.request.events()
     }
-}
-
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = std::net::TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(stream))
 }

@@ -13,6 +13,7 @@ use super::histogram::Histogram;
 use super::request::Template;
 use super::response::Response;
 use super::{Error, error::Refusal};
+use crate::client::Tls;
 
 /// What to send, where, and how much of it.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) template: Template,
     /// Name or address with the port.
     pub(crate) address: String,
+    /// None for plain HTTP.
+    pub(crate) tls: Option<Tls>,
     pub(crate) connections: usize,
     pub(crate) goal: Goal,
     pub(crate) pace: Pace,
@@ -118,7 +121,7 @@ impl<'a> Engine<'a> {
         let poll = Poll::new().map_err(Error::Poll)?;
         let request = plan.template.request()?;
         let connect = |index| {
-            let mut connection = Connection::new(request.clone(), address)?;
+            let mut connection = Connection::new(request.clone(), address, plan.tls.as_ref())?;
             connection.register(poll.registry(), Token(index))?;
             Ok(connection)
         };
@@ -234,7 +237,7 @@ impl<'a> Engine<'a> {
             // Writable after connecting, or closed while nothing was asked: the next write tells.
             return Ok(());
         }
-        if is_writable && connection.flush().is_err() {
+        if connection.may_write(is_writable) && connection.flush().is_err() {
             return self.broke(index);
         }
         match connection.read()? {
@@ -292,7 +295,7 @@ impl<'a> Engine<'a> {
     fn replace(&mut self, index: usize) -> Result<(), Error> {
         let gone = |_| Error::HostGone { lost: self.outcome.broken };
         let connection = &mut self.connections[index];
-        connection.reconnect(self.address).map_err(gone)?;
+        connection.reconnect(self.address, self.plan.tls.as_ref()).map_err(gone)?;
         connection.register(self.poll.registry(), Token(index)).map_err(Error::Poll)
     }
 }

@@ -11,6 +11,7 @@ mod payload;
 mod process;
 mod request;
 mod response;
+mod stream;
 
 pub(crate) use self::engine::{Goal, Outcome, Pace, Plan, Progress, run};
 pub(crate) use self::error::Error;

@@ -82,6 +82,9 @@ fn what_is_put_off_no_longer_gathers_its_batch() {
     world.sent("b", "s");
     assert_eq!(world.count_of(Status::Waiting), 1);
     assert!(!world.work().unwrap());
+    // It is put off from now, and takes no place: the first has begun to gather.
+    world.sent("c", "s");
+    assert_eq!(world.count_of(Status::Waiting), 2);
     world.rest().unwrap();
 }
 
@@ -96,6 +99,30 @@ fn one_poison_event_in_a_batch_kills_itself_alone() {
     world.ran(commit());
     assert_eq!(world.count_of(Status::Ready), 1, "they run one by one");
     world.rest().unwrap();
+}
+
+#[test]
+fn what_a_handler_has_no_memory_for_runs_in_the_next_batch() {
+    for keyed in [false, true] {
+        let mut world = World::new(1);
+        world.begin().unwrap();
+        let batch = Some((40, None));
+        world.deploy(FunctionSpec { keyed, batch, memory: "1MiB", ..spec() }).unwrap();
+        for number in 0..30 {
+            let id = format!("e{number}");
+            let data = Some(vec![b'd'; 10_000].into());
+            let large = triphammer_model::EventParts { data, ..event(&id, "s").to_parts() };
+            world.send(vec![Event::new(&large).unwrap()]).unwrap();
+        }
+        while world.write().unwrap() {}
+        assert!(world.work().unwrap());
+        assert_eq!(world.count_of(Status::Running), 26, "a quarter of its memory");
+        let run = *world.host.runs.keys().next().unwrap();
+        world.end_with(run, commit()).unwrap();
+        assert!(world.work().unwrap());
+        assert_eq!(world.count_of(Status::Running), 4);
+        world.rest().unwrap();
+    }
 }
 
 #[test]

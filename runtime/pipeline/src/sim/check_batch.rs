@@ -14,6 +14,9 @@ use super::facts::{Delivery, Fate, Kind};
 use super::observed::{End, Item};
 use super::seen::Seen;
 
+/// The most that the events of a batch take together, in bytes.
+const BYTES_MAX: u64 = 8 << 20;
+
 /// What is known of batches beside the records.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
@@ -166,17 +169,28 @@ impl Checker {
         Some(if fresh { Must::Wait } else { Must::Either })
     }
 
-    /// What a handler is given besides its first.
-    pub(super) fn check_items(&mut self, run: u32, items: &[Item]) -> Verdict {
-        let run = self.runs.get(&run).ok_or_else(|| format!("run {run} was never leased"))?;
+    /// What a handler is given besides its first: the others, as many as its memory has room for.
+    pub(super) fn check_items(&mut self, number: u32, items: &[Item]) -> Verdict {
+        let run = self.runs.get(&number).ok_or_else(|| format!("run {number} was never leased"))?;
+        let Some((given, left)) = run.along.split_at_checked(items.len()) else {
+            return Err(format!("the handler of {} is given more than it was leased", run.id));
+        };
         let ids = items.iter().map(|(id, ..)| id);
-        ensure!(ids.eq(&run.along), "the handler of {} is given {:?}", run.id, run.along);
+        ensure!(ids.eq(given), "the handler of {} is given others than {given:?}", run.id);
+        if let Some(next) = left.first() {
+            let memory = self.serving(&run.id, run.revision)?.memory_bytes;
+            let ids = run.ids().take(items.len() + 1).chain([next]);
+            let bytes: usize = ids.map(|id| self.facts.events[&id.seq].as_bytes().len()).sum();
+            let most = BYTES_MAX.min(memory / 4);
+            ensure!(bytes as u64 > most, "the batch of {} has room for {next}", run.id);
+        }
         for (id, event, attempt) in items {
             let expect: Option<&Event> = self.facts.events.get(&id.seq);
             ensure!(expect == Some(event), "{id} is given another event, in a batch");
-            let number = self.facts.deliveries[id].attempts + 1;
-            ensure!(*attempt == number, "{id} is told attempt {attempt}, in a batch");
+            let expect = self.facts.deliveries[id].attempts + 1;
+            ensure!(*attempt == expect, "{id} is told attempt {attempt}, in a batch");
         }
+        self.run(number)?.along.truncate(items.len());
         Ok(())
     }
 

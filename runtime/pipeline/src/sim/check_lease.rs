@@ -32,13 +32,13 @@ impl Checker {
         self.check_breaker(id)?;
         self.check_batch(id, revision, along)?;
         self.begins(id)?;
-        let id = id.clone();
         let run_of = Run {
-            id,
+            id: id.clone(),
             along: along.to_vec(),
             attempt,
             revision,
             leased: self.now,
+            sole: self.facts.is_orderly(&id.function),
             told: false,
             began: 0,
             reads: Vec::new(),
@@ -64,6 +64,8 @@ impl Checker {
             let most = function.manifest.as_ref().map_or(1, |manifest| manifest.key_concurrency);
             let beside = self.attempts().filter(same_lane).count();
             ensure!(beside < most as usize, "{id} is one more than run of a lane");
+            let sole = self.attempts().find(|run| run.sole && same_lane(run));
+            ensure!(sole.is_none(), "{id} runs beside one that began alone: {sole:?}");
         }
         if let Some(key) = &delivery.key
             && self.facts.is_orderly(&id.function)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use triphammer_model::{DeliveryId, FunctionName};
 
 use super::check_batch::Must;
-use super::checker::{Checker, Outstanding, Verdict, ensure};
+use super::checker::{Checker, Outstanding, Run, Verdict, ensure};
 use super::facts::{Delivery, Fate};
 use super::observed::{Entry, Order};
 use crate::info::{Counts, Status};
@@ -112,14 +112,22 @@ impl Checker {
             Fate::Committed | Fate::Dropped => None,
             Fate::Dead => Some(Status::Dead),
             Fate::Open if self.is_running(id) => Some(Status::Running),
+            Fate::Open if self.is_blocked(id, delivery) => Some(Status::Blocked),
             Fate::Open if self.due_of(id, delivery) > self.now => Some(Status::Waiting),
-            Fate::Open => {
-                let key = delivery.key.as_ref();
-                let head = key.and_then(|key| self.facts.lane_head(&id.function, key, self.now));
-                let blocked = head.is_some_and(|head| head != id);
-                Some(if blocked { Status::Blocked } else { Status::Ready })
-            }
+            Fate::Open => Some(Status::Ready),
         }
+    }
+
+    /// Whether its lane holds it back: for another that runs, or that is before it.
+    fn is_blocked(&self, id: &DeliveryId, delivery: &Delivery) -> bool {
+        let Some(key) = delivery.key.as_ref().filter(|_| delivery.place.0 <= self.now) else {
+            return false;
+        };
+        let same = |run: &Run| {
+            run.id.function == id.function && self.facts.deliveries[&run.id].key == delivery.key
+        };
+        self.attempts().any(same)
+            || self.facts.lane_head(&id.function, key, self.now).is_some_and(|head| head != id)
     }
 
     /// One that would be ready waits for the others of its batch, or may.

@@ -71,6 +71,8 @@ pub(super) struct Run {
     pub(super) attempt: u32,
     pub(super) revision: RevisionId,
     pub(super) leased: Timestamp,
+    /// Nothing of its lane runs beside it: it began when nothing could.
+    pub(super) sole: bool,
     /// The host has told that it probes.
     pub(super) told: bool,
     pub(super) began: u32,

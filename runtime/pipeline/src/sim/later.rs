@@ -14,9 +14,9 @@ use triphammer_model::{
 use super::host::{Host, revision};
 use super::observed::End;
 use crate::clock::Clock;
-use crate::core::Lease;
 use crate::deploy::Change;
 use crate::info::Status;
+use crate::lease::Lease;
 
 const MINUTE: u64 = 60_000;
 

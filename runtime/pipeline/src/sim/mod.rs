@@ -23,6 +23,7 @@ mod checker;
 mod facts;
 mod generator;
 mod host;
+mod lane_cases;
 mod later;
 mod lifecycle;
 mod observed;

@@ -37,6 +37,7 @@ pub(super) struct FunctionSpec {
     pub(super) breaker: Option<(u64, u64)>,
     /// How many at most, and how many milliseconds the first waits for the others.
     pub(super) batch: Option<(u64, Option<u64>)>,
+    pub(super) memory: &'static str,
 }
 
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ impl FunctionSpec {
             schedules: Vec::new(),
             breaker: None,
             batch: None,
+            memory: "16MiB",
         }
     }
 
@@ -92,7 +94,7 @@ impl FunctionSpec {
             attempts: 1 + rng.below(4),
             initial_ms: 100 * (1 + rng.below(5)),
             concurrency: 1 + rng.below(4),
-            key_concurrency: if rng.chance(15) { 2 + rng.below(2) } else { 1 },
+            key_concurrency: if rng.chance(20) { 2 + rng.below(2) } else { 1 },
             halts: rng.chance(30),
             keep: rng.chance(20).then(|| 1 + rng.below(4)),
             age: rng.chance(20).then(|| 1 + rng.below(3)),
@@ -103,16 +105,17 @@ impl FunctionSpec {
             schedules: schedules(rng),
             breaker: rng.chance(40).then(|| (1 + rng.below(3), 100 * (1 + rng.below(10)))),
             batch: rng.chance(35).then(|| batch(rng)),
+            memory: "16MiB",
         }
     }
 
-    /// Another revision; the key is rarely another. What its lanes may do at a time stays: what has
-    /// left its lane by then goes by the rules that were.
+    /// Another revision; the key is rarely another.
     pub(super) fn revised(&self, rng: &mut Rng, number: u64) -> Self {
         let keyed = self.keyed != rng.chance(10);
-        let Self { key_concurrency, halts, concurrency, .. } = *self;
-        let mut next =
-            Self { keyed, key_concurrency, halts, concurrency, ..Self::random(rng, number) };
+        let mut next = Self { keyed, ..Self::random(rng, number) };
+        if rng.chance(30) {
+            (next.key_concurrency, next.halts) = (self.key_concurrency, self.halts);
+        }
         if rng.chance(50) {
             next.schedules.clone_from(&self.schedules);
         }
@@ -137,6 +140,7 @@ impl FunctionSpec {
             },
             "concurrency": self.concurrency,
             "priority": self.priority,
+            "memory": self.memory,
             "schedule": self.schedules.iter().map(ScheduleSpec::json).collect::<Vec<_>>(),
         });
         if let Some(age) = self.age {
@@ -145,7 +149,8 @@ impl FunctionSpec {
         if let Some(keep) = self.keep {
             manifest["deadLetter"] = json!({ "keep": format!("{keep}s") });
         }
-        if let Some((max, wait_ms)) = self.batch.filter(|_| self.key_concurrency == 1) {
+        let one = !self.keyed || self.halts || self.key_concurrency.min(self.concurrency) == 1;
+        if let Some((max, wait_ms)) = self.batch.filter(|_| one) {
             manifest["batch"] = json!({ "max": max });
             if let Some(ms) = wait_ms {
                 manifest["batch"]["wait"] = format!("{ms}ms").into();

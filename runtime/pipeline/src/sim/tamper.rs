@@ -322,5 +322,5 @@ fn a_lost_timer_is_found() {
         history.push(Observed::Quiet);
         Some(())
     }
-    check(tamper, &["waits for ever"]);
+    check(tamper, &["waits for ever", "is kept for longer"]);
 }

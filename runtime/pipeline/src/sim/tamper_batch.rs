@@ -147,6 +147,7 @@ fn deliveries_that_are_not_parted_after_their_batch_has_failed_are_found() {
         again[0] = ids[0].clone();
         is_wrong(history)
     }
-    let because = ["not alone", "is out of order", "of another lane", "is given", "is unknown"];
+    let because =
+        ["not alone", "and runs", "is out of order", "of another lane", "is given", "is unknown"];
     check(tamper, &because);
 }

@@ -42,6 +42,7 @@ fn base(call: &Call<'_>) -> String {
     call.server.hooks.public_url.clone().unwrap_or_else(|| {
         // There is one, or the request would not have come this far.
         let host = call.parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-        format!("http://{}", host.unwrap_or_default())
+        let scheme = if call.server.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", host.unwrap_or_default())
     })
 }

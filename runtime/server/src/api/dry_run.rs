@@ -37,11 +37,13 @@ pub(crate) async fn deployed(call: Call<'_>, name: &str) -> Answer {
 pub(crate) async fn component(call: Call<'_>) -> Answer {
     let event = event_header(&call)?;
     let config = config(&call)?.unwrap_or_default();
+    let signature = call.header("triphammer-signature")?.map(str::to_owned);
     let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let event = codec::decode_structured(&event, &server.bounds)?;
     let allowed = component_allowance(server.http.component_bytes_max);
     let received = server.bodies.read(&parts.headers, body, allowed).await?;
+    server.trust.check(signature.as_deref(), &received.bytes, None)?;
     let run = server.pipeline.test_module(received.bytes.clone(), config, event).await?;
     json(StatusCode::OK, &DryRunView::from(run))
 }

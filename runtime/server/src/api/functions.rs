@@ -36,12 +36,14 @@ pub(crate) async fn deploy(mut call: Call<'_>, name: &str) -> Answer {
     let (weight, failures) = (call.query.parsed("weight")?, call.query.parsed("failures")?);
     let manifest = call.header("triphammer-manifest")?.map(str::to_owned);
     let config = config(&call)?;
+    let signature = call.header("triphammer-signature")?.map(str::to_owned);
     let Call { server, parts, body, query, .. } = call;
     query.done()?;
     let share = Share::new(weight, failures)?;
     let allowed = component_allowance(server.http.component_bytes_max);
     let received = server.bodies.read(&parts.headers, body, allowed).await?;
     let wasm = received.bytes.clone();
+    server.trust.check(signature.as_deref(), &wasm, manifest.as_deref())?;
     let deploy = Deploy { wasm, manifest, config, activate, share };
     let deployed = server.pipeline.deploy(Some(name), deploy).await?;
     let status = if deployed.created { StatusCode::CREATED } else { StatusCode::OK };

@@ -96,9 +96,7 @@ pub(crate) async fn remove(mut call: Call<'_>, id: &str) -> Answer {
 }
 
 /// Which operations there are: the discovery that the specification asks of a binding.
-pub(crate) fn options(of_one: bool) -> Answer {
-    let methods =
-        if of_one { "GET, HEAD, PUT, DELETE, OPTIONS" } else { "GET, HEAD, POST, OPTIONS" };
+pub(crate) fn options(methods: &'static str) -> Answer {
     let mut response = Response::new(ResponseBody::from(Vec::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));

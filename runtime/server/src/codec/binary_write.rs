@@ -30,7 +30,7 @@ pub(crate) fn write(headers: &mut HeaderMap, event: &Event) -> Bytes {
         set(name, &value.to_text());
     }
     // A payload without a type is JSON, which in a header has to be said.
-    let content_type = event.datacontenttype().or(event.data().map(|_| "application/json"));
+    let content_type = event.datacontenttype().or_else(|| event.data().map(|_| "application/json"));
     if let Some(value) = content_type.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(CONTENT_TYPE, value);
     }

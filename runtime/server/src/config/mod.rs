@@ -8,6 +8,7 @@ mod handshake;
 mod hooks;
 mod http_out;
 mod raw;
+mod trust;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use triphammer_model::{InvalidText, Limits, parse_bytes, parse_duration};
 use triphammer_pipeline::Options;
 
 use crate::codec;
+use crate::trust::Trust;
 pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
 pub(crate) use handshake::Handshake;
 pub(crate) use hooks::Hooks;
@@ -42,6 +44,7 @@ pub struct Config {
     /// Names of hooks that there were.
     pub(crate) retired_hooks: Vec<String>,
     pub(crate) handshake: Handshake,
+    pub(crate) trust: Trust,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -153,6 +156,7 @@ impl Config {
             hooks: Arc::new(hooks::read(&raw.hooks, environment)?),
             retired_hooks: handshake::retired_hooks(raw)?,
             handshake: handshake::read(raw)?,
+            trust: trust::read(&raw.trust)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: Options {
                 http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,

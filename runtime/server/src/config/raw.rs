@@ -31,6 +31,7 @@ pub(super) struct RawConfig {
     pub(super) access: RawAccess,
     pub(super) audit: RawAudit,
     pub(super) tls: RawTls,
+    pub(super) trust: RawTrust,
     pub(super) http: RawHttp,
     pub(super) events: RawEvents,
     pub(super) handshake: RawHandshake,
@@ -53,6 +54,13 @@ pub(super) struct RawAccess {
     pub(super) tokens: PathBuf,
     pub(super) required: bool,
     pub(super) insecure: bool,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTrust {
+    pub(super) keys: Vec<String>,
+    pub(super) required: bool,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -166,6 +174,7 @@ impl Default for RawConfig {
             access: RawAccess::default(),
             audit: RawAudit::default(),
             tls: RawTls::default(),
+            trust: RawTrust::default(),
             http: RawHttp::default(),
             events: RawEvents::default(),
             handshake: RawHandshake::default(),

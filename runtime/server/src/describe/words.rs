@@ -171,11 +171,11 @@ by_hand! {
             "status": { "type": "integer", "minimum": 400, "maximum": 599 },
             "code": { "type": "string", "pattern": "^[a-z_]+(\\.[a-z_]+)+$" },
             "detail": { "type": "string" },
+            "scope": { "type": "string", "description": "That the token lacks." },
             "parameter": { "type": "string", "description": "The query parameter." },
             "attribute": { "type": "string", "description": "The attribute of the event." },
             "index": { "type": "integer", "minimum": 0, "description": "Of the event in its batch." },
             "member": { "type": "string", "description": "Of the manifest, or the subscription." },
-            "scope": { "type": "string", "description": "What the token lacks." },
             "path": { "type": "string", "description": "Where in the filter." },
             "position": { "type": "integer", "minimum": 0, "description": "In the expression." },
             "problems": {

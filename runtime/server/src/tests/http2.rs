@@ -145,6 +145,18 @@ async fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_shakes_hands_does_not_hold_the_host_up() {
+    let host = Host::start("shutdown_grace = \"5s\"").await;
+    let mut silent = client::connect(&host.address).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut silent, preface).await.unwrap();
+    let (mut sender, _open) = open(&host).await;
+    let ask = request(&host, "GET /healthz", &[], empty());
+    assert_eq!(sender.send_request(ask).await.unwrap().status(), 200);
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn headers_have_a_limit() {
     let host = Host::start("").await;
     let (mut sender, _connection) = open(&host).await;

@@ -1,14 +1,14 @@
 //! Functions, their revisions, their state, and what a dry run shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent, Timestamp};
 use triphammer_pipeline::{
-    BreakerInfo, CanaryEnded, CanaryInfo, Counts, Deployed, DryRun, FunctionInfo, RevisionInfo,
-    ScheduleInfo, StateEntry,
+    BreakerInfo, CanaryEnded, CanaryInfo, Capabilities, Counts, Deployed, DryRun, FunctionInfo,
+    RevisionInfo, ScheduleInfo, StateEntry,
 };
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
@@ -233,6 +233,23 @@ pub(crate) struct DeployedView {
     manifest: serde_json::Value,
     warnings: Vec<String>,
     imports: Vec<String>,
+    capabilities: CapabilitiesView,
+}
+
+/// What a revision may reach, and what of it the revision that was active may not, or may alone.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Capabilities")]
+struct CapabilitiesView {
+    all: BTreeSet<String>,
+    added: BTreeSet<String>,
+    removed: BTreeSet<String>,
+}
+
+impl From<Capabilities> for CapabilitiesView {
+    fn from(capabilities: Capabilities) -> Self {
+        let Capabilities { all, added, removed } = capabilities;
+        Self { all, added, removed }
+    }
 }
 
 impl From<Deployed> for DeployedView {
@@ -246,6 +263,7 @@ impl From<Deployed> for DeployedView {
             manifest: deployed.manifest.to_json(),
             warnings: deployed.warnings,
             imports: deployed.imports,
+            capabilities: deployed.capabilities.into(),
         }
     }
 }

@@ -10,9 +10,9 @@ use triphammer_model::{
     NewEvent, TimerChange, TimerEvent, Timestamp,
 };
 use triphammer_pipeline::{
-    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Counts, DeliveryInfo,
-    DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo, RevisionInfo,
-    ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
+    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Capabilities, Counts,
+    DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo,
+    RevisionInfo, ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
 };
 
 use super::*;
@@ -148,11 +148,17 @@ fn a_deploy() {
         manifest: manifest(),
         warnings: vec!["careful".into()],
         imports: vec!["wasi:clocks/wall-clock".into()],
+        capabilities: Capabilities {
+            all: ["clock".to_owned()].into(),
+            added: ["clock".to_owned()].into(),
+            removed: ["state".to_owned()].into(),
+        },
     };
     let (digest, manifest) = ("01".repeat(32), manifest().to_json());
     let expect = format!(
         r#"{{"name":"welcome","revision":"r3","digest":"{digest}","active":true,
-        "canary":false,"manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"]}}"#
+        "canary":false,"manifest":{manifest},"warnings":["careful"],"imports":["wasi:clocks/wall-clock"],
+        "capabilities":{{"all":["clock"],"added":["clock"],"removed":["state"]}}}}"#
     );
     check(DeployedView::from(deployed), &expect);
 }
@@ -371,7 +377,8 @@ fn the_counters() {
     check(
         StatsView::new(stats.clone(), None),
         r#"{"accepted":7,"duplicates":0,"committed":0,"retried":0,"dead":0,"dropped":0,
-        "redriven":0,"conflicts":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
+        "redriven":0,"conflicts":0,"canariesRolledBack":0,"breakersOpened":0,"breakersProbed":0,
+        "breakersClosed":0,"readyNow":0,"runningNow":0,"waitingNow":0,"blockedNow":0,"deadNow":0,
         "journalSyncs":0,"journalBytes":0,"journalBatches":0,"durableSeq":"9",
         "diskFreeBytes":0,"payloadBytes":0,"dedupWindowMs":1000,"dedupEntries":0}"#,
     );

@@ -65,7 +65,7 @@ fn load(address: String, mode: Mode, goal: Goal, pace: Pace) -> Result<Outcome, 
         payload: payload(200),
         wait_s: None,
     };
-    let plan = Plan { template, address, connections: 4, goal, pace };
+    let plan = Plan { template, address, tls: None, connections: 4, goal, pace };
     run(&plan, &Progress::default())
 }
 

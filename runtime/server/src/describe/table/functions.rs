@@ -82,6 +82,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
             flag("activate", true, "Whether it serves from now on."),
             manifest,
             config(),
+            signature(),
         ])
         .with(share())
         .takes("A WebAssembly component.", &component())
@@ -94,7 +95,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
         .leads_to("rollBack", &same())
         .leads_to_with("activateRevision", &same(), &revision)
         .leads_to("removeFunction", &same())
-        .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, DISK])
+        .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, TRUST, DISK])
         .refuses(&[&[(422, "function.load"), (409, "function.subscription")]])
 }
 
@@ -111,6 +112,15 @@ fn config() -> Value {
     let schema = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     json_header("Triphammer-Config", schema, "Left out: that of the active revision.")
 }
+
+fn signature() -> Value {
+    let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9+/]{86}==$" });
+    in_header("Triphammer-Signature", schema, "Of the component, where the host asks for one.")
+}
+
+/// A host may take signed components only.
+const TRUST: &[(u16, &str)] =
+    &[(400, "trust.malformed"), (403, "trust.unsigned"), (403, "trust.untrusted")];
 
 fn remove(schemas: &mut Schemas) -> Operation {
     Operation::new(("delete", PATH), "removeFunction", TAG, OPERATE, "Removes a function")
@@ -195,8 +205,8 @@ fn test_component(schemas: &mut Schemas) -> Operation {
     let mut event = in_header("Triphammer-Event", event, about);
     event["required"] = true.into();
     Operation::new(path, "testComponent", TAG, DEPLOY, "Runs an event by what is not deployed")
-        .with([event, config()])
+        .with([event, config(), signature()])
         .takes("A WebAssembly component.", &component())
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
-        .refuses(&[QUERY, HEADER, BODY, EVENT, MODULE, FILTER, DISK])
+        .refuses(&[QUERY, HEADER, BODY, EVENT, MODULE, FILTER, TRUST, DISK])
 }

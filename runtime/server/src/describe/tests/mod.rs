@@ -11,7 +11,8 @@ use triphammer_model::{Limits, Manifest};
 use super::operation::Access;
 use super::schemas::Schemas;
 use super::{Subscriber, asyncapi, openapi, table};
-use crate::endpoint::{Endpoint, Target};
+use crate::endpoint::Endpoint;
+use crate::paths::Target;
 use contract::is_valid;
 
 /// Of the OpenAPI Initiative: <https://spec.openapis.org/oas/3.1/schema/2022-10-07>.
