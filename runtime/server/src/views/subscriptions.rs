@@ -14,7 +14,7 @@ use crate::describe::{manifest, words};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewSubscription", example = example())]
 pub(crate) struct RawSubscription {
-    #[schemars(with = "Option<words::FunctionName>")]
+    /// That of the path, or not used.
     pub(crate) id: Option<String>,
     source: Option<String>,
     #[schemars(with = "Option<Vec<words::TypePattern>>")]
