@@ -10,9 +10,9 @@ use triphammer_model::{
     NewEvent, TimerChange, TimerEvent, Timestamp,
 };
 use triphammer_pipeline::{
-    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Counts, DeliveryInfo,
-    DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo, RevisionInfo,
-    ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
+    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Capabilities, Counts,
+    DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo,
+    RevisionInfo, ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
 };
 
 use super::*;
