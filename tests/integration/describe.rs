@@ -124,6 +124,7 @@ fn every_operation_answers_as_it_is_described() {
     dead_letters(&walk);
     replays(&walk);
     the_host_itself(&walk);
+    subscriptions(&walk);
     removal(&walk);
     let all: BTreeSet<String> = walk.operations().map(|(id, ..)| id.to_owned()).collect();
     assert_eq!(*walk.walked.borrow(), all, "not walked, or not described");
@@ -279,12 +280,35 @@ fn the_host_itself(walk: &Walk) {
     }
     walk.get("getOpenApi", "/openapi.json");
     walk.get("getStats", "/api/v1/stats");
+    walk.get("listChanges", "/api/v1/audit?limit=3");
+    walk.ask(("listChanges", 400), "/api/v1/audit?cursor=x", |request| request);
     let sent = event("a").json();
     let body = json!({ "dialect": "sql", "expression": "id / 0 = 1", "event": sent });
     walk.post(("testFilter", 200), "/api/v1/filters/test", &body);
     let body = json!({ "dialect": "sql", "expression": "id =", "event": sent });
     walk.post(("testFilter", 422), "/api/v1/filters/test", &body);
     walk.ask(("getStats", 403), "/api/v1/stats", |request| request.header("origin", "null"));
+}
+
+fn subscriptions(walk: &Walk) {
+    let path = "/subscriptions/shop";
+    let body = json!({
+        "sink": "https://a.example/in", "protocol": "HTTP", "types": ["order.*"],
+        "source": "/s", "filters": [{ "sql": "a = 1" }], "config": { "mode": "binary" },
+    });
+    walk.post(("setSubscription", 201), path, &body);
+    walk.post(("setSubscription", 200), path, &body);
+    walk.post(("setSubscription", 422), path, &json!({ "sink": "x", "protocol": "HTTP" }));
+    let made = walk.post(("createSubscription", 201), "/subscriptions", &body);
+    walk.get("listSubscriptions", "/subscriptions");
+    walk.get("getSubscription", path);
+    walk.ask(("askSubscriptions", 204), "/subscriptions", |request| request);
+    walk.ask(("askSubscription", 204), path, |request| request);
+    let made = format!("/subscriptions/{}", made["id"].as_str().unwrap());
+    walk.get("removeSubscription", &made);
+    walk.ask(("getSubscription", 404), &made, |request| request);
+    walk.ask(("deployFunction", 409), "/api/v1/functions/shop", wasm("counter"));
+    walk.get("getFunction", "/api/v1/functions/shop");
 }
 
 fn removal(walk: &Walk) {

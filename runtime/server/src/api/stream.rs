@@ -318,7 +318,7 @@ mod tests {
             seq: Seq::new(seq).unwrap(),
             at: Timestamp(1500),
             source: "/s".into(),
-            id: "a\nb".into(),
+            id: "a\"b".into(),
             ty: ty.into(),
             subject: None,
             functions: vec!["welcome".parse().unwrap()],
@@ -352,7 +352,7 @@ mod tests {
         check(
             &accepted(42, "t"),
             &format!(
-                r#""seq":"42",{at},"source":"/s","id":"a\nb","type":"t","subject":null,"functions":["welcome"]"#
+                r#""seq":"42",{at},"source":"/s","id":"a\"b","type":"t","subject":null,"functions":["welcome"]"#
             ),
         );
         check(&attempted(42), &format!(r#"{delivery},"revision":"r3","attempt":1"#));

@@ -21,23 +21,64 @@ by_hand! {
         "type": ["string", "object", "array"],
         "examples": ["subject = 'customer-1'", { "cel": "data.amount > 10" }],
     }
+    Dialect |_| {
+        "description": "How a filter is written.",
+        "type": "string",
+        "enum": ["all", "any", "cel", "exact", "not", "prefix", "sql", "suffix"],
+    }
     Manifest |generator| {
         "description": "What a function declares of itself: docs/delivery.md.",
         "type": "object",
-        "properties": members(generator),
+        "properties": nullable(members(generator), &["on"]),
         "required": ["on"],
         "additionalProperties": false,
         "examples": [{ "on": ["order.*"], "key": "subject", "timeout": "2s" }],
     }
+    SinkUrl |_| {
+        "description": "Where events are sent.",
+        "type": "string", "maxLength": URL_LEN_MAX, "pattern": URL,
+    }
+    Protocol |_| {
+        "type": "string", "const": "HTTP",
+    }
+    ProtocolSettings |_| {
+        "description": "How the requests look.",
+        "type": "object",
+        "properties": protocol_settings(),
+        "additionalProperties": false,
+    }
+    SubscriptionConfig |generator| {
+        "description": "What a manifest says of deliveries: docs/delivery.md.",
+        "type": "object",
+        "properties": nullable(config(generator), &[]),
+        "additionalProperties": false,
+    }
 }
 
+const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$";
+const URL_LEN_MAX: usize = 2048;
 const BYTES: &str = "^[0-9]+(B|KiB|MiB|GiB)$";
 
-fn object(properties: &Value, required: &[&str]) -> Value {
+/// A member that is null counts as left out, where it may be left out.
+fn nullable(mut properties: Value, required: &[&str]) -> Value {
+    for (name, schema) in properties.as_object_mut().into_iter().flatten() {
+        if !required.contains(&&**name) {
+            *schema = json!({ "anyOf": [schema, { "type": "null" }] });
+        }
+    }
+    properties
+}
+
+fn object(properties: Value, required: &[&str]) -> Value {
     json!({
-        "type": "object", "properties": properties, "required": required,
+        "type": "object", "properties": nullable(properties, required), "required": required,
         "additionalProperties": false,
     })
+}
+
+fn protocol_settings() -> Value {
+    let [headers, method] = settings();
+    nullable(json!({ "headers": headers, "method": method }), &[])
 }
 
 fn number(min: u32, max: u32) -> Value {
@@ -49,7 +90,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
     let patterns = json!({ "type": "array", "items": pattern, "minItems": 1, "maxItems": 64 });
     let duration = generator.subschema_for::<Duration>();
     let rate =
-        object(&json!({ "limit": number(1, 1_000_000), "period": duration }), &["limit", "period"]);
+        object(json!({ "limit": number(1, 1_000_000), "period": duration }), &["limit", "period"]);
     let schedule = schedule(generator);
     json!({
         "name": generator.subschema_for::<FunctionName>(),
@@ -59,7 +100,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
             "type": "string", "pattern": "^([a-z0-9]{1,64}|data\\./.{0,255})$",
             "description": "`subject`, `source`, an extension's name, or `data./json/pointer`.",
         },
-        "retry": object(&json!({
+        "retry": object(json!({
             "attempts": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 16 },
             "initial": duration,
             "factor": { "type": "number", "minimum": 1, "maximum": 100, "default": 2.0 },
@@ -67,7 +108,7 @@ fn members(generator: &mut SchemaGenerator) -> Value {
             "age": duration,
         }), &[]),
         "deadLetter": object(
-            &json!({ "lane": { "type": "string", "enum": ["skip", "halt"] }, "keep": duration }),
+            json!({ "lane": { "type": "string", "enum": ["skip", "halt"] }, "keep": duration }),
             &[],
         ),
         "timeout": duration,
@@ -77,10 +118,10 @@ fn members(generator: &mut SchemaGenerator) -> Value {
         "priority": { "type": "integer", "minimum": 0, "maximum": 9, "default": 5 },
         "rateLimit": rate,
         "throttle": rate,
-        "debounce": object(&json!({ "period": duration, "max": duration }), &["period"]),
-        "batch": object(&json!({ "max": number(1, 1000), "wait": duration }), &["max"]),
+        "debounce": object(json!({ "period": duration, "max": duration }), &["period"]),
+        "batch": object(json!({ "max": number(1, 1000), "wait": duration }), &["max"]),
         "breaker": object(
-            &json!({ "failures": number(1, 10_000), "probe": duration }),
+            json!({ "failures": number(1, 10_000), "probe": duration }),
             &["failures"],
         ),
         "schedule": { "anyOf": [
@@ -93,29 +134,53 @@ fn members(generator: &mut SchemaGenerator) -> Value {
 
 /// Where the events of a subscription go.
 fn sink() -> Value {
-    let secret = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
-    let header = json!({ "type": "string", "maxLength": 4096, "pattern": "^[ -~]*$" });
+    let (mode, secrets) = sink_config();
+    let url = json!({ "type": "string", "maxLength": URL_LEN_MAX, "pattern": URL });
+    let [headers, method] = settings();
     object(
-        &json!({
-            "url": { "type": "string", "maxLength": 2048, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" },
-            "method": { "type": "string", "enum": ["POST", "PUT", "PATCH"], "default": "POST" },
-            "headers": { "type": "object", "maxProperties": 32, "additionalProperties": header },
-            "mode": {
-                "type": "string", "enum": ["structured", "binary"], "default": "structured",
-            },
-            "secrets": { "anyOf": [
-                secret, { "type": "array", "items": secret, "minItems": 1, "maxItems": 2 },
-            ] },
+        json!({
+            "url": url, "method": method, "headers": headers, "mode": mode, "secrets": secrets,
         }),
         &["url"],
     )
+}
+
+fn sink_config() -> (Value, Value) {
+    let secret = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$" });
+    let mode = json!({
+        "type": "string", "enum": ["structured", "binary"], "default": "structured",
+    });
+    let secrets = json!({ "anyOf": [
+        secret, { "type": "array", "items": secret, "minItems": 1, "maxItems": 2 },
+    ] });
+    (mode, secrets)
+}
+
+fn settings() -> [Value; 2] {
+    let header = json!({ "type": "string", "maxLength": 4096, "pattern": "^[ -~]*$" });
+    [
+        json!({ "type": "object", "maxProperties": 32, "additionalProperties": header }),
+        json!({ "type": "string", "enum": ["POST", "PUT", "PATCH"], "default": "POST" }),
+    ]
+}
+
+/// What a subscription may say of its deliveries: members of a manifest, and of its sink.
+fn config(generator: &mut SchemaGenerator) -> Value {
+    const NOT_OF_SINKS: [&str; 8] =
+        ["name", "on", "filter", "memory", "batch", "schedule", "sink", "http"];
+    let mut all = members(generator);
+    if let Value::Object(all) = &mut all {
+        NOT_OF_SINKS.iter().for_each(|name| drop(all.remove(*name)));
+    }
+    (all["mode"], all["secrets"]) = sink_config();
+    all
 }
 
 /// The requests that an attempt may make.
 fn requests(duration: &Schema) -> Value {
     let host = json!({ "type": "string", "minLength": 1 });
     object(
-        &json!({
+        json!({
             "allow": { "anyOf": [
                 host, { "type": "array", "items": host, "minItems": 1, "maxItems": 64 },
             ] },
@@ -131,5 +196,5 @@ fn schedule(generator: &mut SchemaGenerator) -> Value {
     let missed = generator.subschema_for::<Missed>();
     let text = json!({ "type": "string", "minLength": 1 });
     let name = json!({ "type": "string", "minLength": 1, "maxLength": 64 });
-    object(&json!({ "name": name, "cron": text, "zone": text, "missed": missed }), &["cron"])
+    object(json!({ "name": name, "cron": text, "zone": text, "missed": missed }), &["cron"])
 }

@@ -51,6 +51,7 @@ fn tags() -> Value {
         { "name": "events", "description": "What came in, and what happens." },
         { "name": "replays", "description": "The past again." },
         { "name": "deliveries", "description": "One event for one function each." },
+        { "name": "subscriptions", "description": "Where events are sent." },
         { "name": "host", "description": "The host about itself." },
     ])
 }

@@ -13,10 +13,10 @@ pub(super) struct Operation {
     /// With `{name}` where something stands in it.
     pub(super) path: &'static str,
     pub(super) id: &'static str,
+    pub(super) access: Access,
     tag: &'static str,
     summary: &'static str,
     about: Option<&'static str>,
-    access: Access,
     parameters: Vec<Value>,
     body: Option<Value>,
     answers: Vec<Answer>,
@@ -62,8 +62,8 @@ const WITH_TOKEN: [(u16, &str); 7] = [
     (401, "http.unauthorized"),
     (401, "access.expired"),
     (403, "access.scope"),
-    (403, "access.function"),
     (403, "access.type"),
+    (403, "access.function"),
     (429, "access.rate"),
 ];
 
@@ -83,10 +83,10 @@ impl Operation {
             method,
             path,
             id,
+            access,
             tag,
             summary,
             about: None,
-            access,
             parameters: Vec::new(),
             body: None,
             answers: Vec::new(),

@@ -86,27 +86,27 @@ by_hand! {
         },
         "required": ["seq", "type", "id", "results"],
     }
-    Change |_| {
-        "description": "A change, or a try at one, as the audit log has it.",
+    AuditEntry |generator| {
+        "description": "A change, whether or not it could be made.",
         "type": "object",
         "properties": {
-            "n": { "type": "integer", "minimum": 1, "description": "One more with each line." },
-            "time": { "type": "string", "format": "date-time" },
+            "n": { "type": "integer", "minimum": 1, "description": "Counted without a gap." },
+            "time": generator.subschema_for::<Time>(),
             "actor": {
                 "type": "object",
                 "properties": {
-                    "kind": { "enum": ["token", "certificate", "open", "host"] },
-                    "id": { "type": "string", "description": "The token's." },
-                    "name": { "type": "string", "description": "The token's." },
-                    "certificate": { "type": "string", "description": "Whose it is." },
+                    "kind": { "type": "string", "enum": ["token", "certificate", "open", "host"] },
+                    "id": { "type": "string" },
+                    "name": { "type": "string" },
+                    "certificate": { "type": "string" },
                 },
                 "required": ["kind"],
             },
             "remote": { "type": "string", "description": "The address that it came from." },
-            "action": { "type": "string", "examples": ["deploy"] },
-            "target": { "type": "string", "examples": ["welcome"] },
+            "action": { "type": "string" },
+            "target": { "type": "string" },
             "status": { "type": "integer", "description": "Of the answer." },
-            "detail": { "description": "What else there is to say." },
+            "detail": true,
         },
         "required": ["n", "time", "actor", "action"],
     }

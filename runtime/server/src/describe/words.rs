@@ -36,6 +36,7 @@ const ATTRIBUTE: &str = "^[^\\x00-\\x1f\\x7f-\\x9f\\ufdd0-\\ufdef\\ufffe\\uffff]
 const URI: &str = "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\ufdd0-\\ufdef\\ufffe\\uffff]+$";
 /// All that a member can be called; what is not known is an extension.
 const MEMBER: &str = "^([a-z0-9]{1,64}|data_base64)$";
+const NEW_MEMBER: &str = "^([a-z0-9]{1,64}|data_base64|delayMs)$";
 const ATTRIBUTE_LEN_MAX: usize = 4096;
 
 by_hand! {
@@ -158,7 +159,7 @@ by_hand! {
         "type": "object",
         "properties": new_attributes(generator),
         "required": ["specversion"],
-        "propertyNames": { "pattern": MEMBER },
+        "propertyNames": { "pattern": NEW_MEMBER },
         "additionalProperties": extension(),
     }
     Problem |_| {
@@ -174,7 +175,8 @@ by_hand! {
             "parameter": { "type": "string", "description": "The query parameter." },
             "attribute": { "type": "string", "description": "The attribute of the event." },
             "index": { "type": "integer", "minimum": 0, "description": "Of the event in its batch." },
-            "member": { "type": "string", "description": "The member of the manifest." },
+            "member": { "type": "string", "description": "Of the manifest, or the subscription." },
+            "scope": { "type": "string", "description": "What the token lacks." },
             "path": { "type": "string", "description": "Where in the filter." },
             "position": { "type": "integer", "minimum": 0, "description": "In the expression." },
             "problems": {

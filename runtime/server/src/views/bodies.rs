@@ -48,6 +48,7 @@ pub(crate) struct Counted {
 #[derive(Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "Selection", example = serde_json::json!({ "function": "welcome" }))]
+#[schemars(extend("minProperties" = 1, "dependentSchemas" = { "ids": { "maxProperties": 1 } }))]
 pub(crate) struct RawSelection {
     #[schemars(with = "Option<Vec<words::DeliveryId>>")]
     pub(crate) ids: Option<Vec<String>>,
@@ -116,7 +117,7 @@ pub(crate) struct OneReplay {
 #[serde(deny_unknown_fields)]
 #[schemars(example = filter_example())]
 pub(crate) struct FilterTest {
-    /// `sql`, `cel`, `exact`, `prefix`, `suffix`, `all`, `any` or `not`.
+    #[schemars(with = "manifest::Dialect")]
     pub(crate) dialect: String,
     #[schemars(with = "manifest::Filter")]
     pub(crate) expression: Value,

@@ -2,26 +2,43 @@
 //! as. `config` has the manifest's members; `source` is one more filter. Checks only what the manifest
 //! does not say again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use triphammer_pipeline::FunctionInfo;
 
+use crate::describe::{manifest, words};
+
 /// As a subscriber proposes it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewSubscription", example = example())]
 pub(crate) struct RawSubscription {
+    #[schemars(with = "Option<words::FunctionName>")]
     pub(crate) id: Option<String>,
     source: Option<String>,
+    #[schemars(with = "Option<Vec<words::TypePattern>>")]
     types: Option<Vec<String>>,
+    #[schemars(with = "Option<manifest::SubscriptionConfig>")]
     config: Option<Map<String, Value>>,
+    #[schemars(with = "Option<Vec<manifest::Filter>>")]
     filters: Option<Vec<Value>>,
+    #[schemars(with = "manifest::SinkUrl")]
     sink: String,
     #[serde(alias = "sinkcredential")]
     #[serde(rename = "sinkCredential")]
+    /// Not taken: a header says `{{secret:NAME}}` instead.
+    #[schemars(with = "Option<()>")]
     sink_credential: Option<Value>,
+    #[schemars(with = "manifest::Protocol")]
     protocol: String,
     #[serde(alias = "protocolSettings")]
+    #[schemars(with = "Option<manifest::ProtocolSettings>")]
     protocolsettings: Option<Map<String, Value>>,
+}
+
+fn example() -> Value {
+    json!({ "types": ["order.*"], "sink": "https://shop.example.com/in", "protocol": "HTTP" })
 }
 
 /// What of a subscription is wrong, by the name that it has there.
@@ -123,18 +140,27 @@ impl InvalidSubscription {
 }
 
 /// As it stands, defaults written out.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Subscription")]
 pub(crate) struct SubscriptionView {
+    #[schemars(with = "words::FunctionName")]
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     source: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<words::TypePattern>>")]
     types: Option<Value>,
+    #[schemars(with = "manifest::SubscriptionConfig")]
     config: Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<manifest::Filter>")]
     filters: Vec<Value>,
+    #[schemars(with = "manifest::SinkUrl")]
     sink: Value,
+    #[schemars(with = "manifest::Protocol")]
     protocol: &'static str,
+    #[schemars(with = "manifest::ProtocolSettings")]
     protocolsettings: Map<String, Value>,
 }
 
@@ -177,6 +203,7 @@ fn split_source(mut filters: Vec<Value>) -> (Option<Value>, Vec<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::describe::contract;
 
     fn read(proposed: &Value) -> Result<Value, InvalidSubscription> {
         let raw: RawSubscription = serde_json::from_value(proposed.clone()).unwrap();
@@ -196,6 +223,7 @@ mod tests {
         assert_eq!(manifest["sink"]["url"], "https://a.example/in");
         let shown = SubscriptionView::new("s".into(), &manifest).unwrap();
         let mut shown = serde_json::to_value(shown).unwrap();
+        contract::check_written::<SubscriptionView>(&shown.to_string());
         assert_eq!(shown.as_object_mut().unwrap().remove("id"), Some(json!("s")));
         assert_eq!(shown, proposed);
     }

@@ -82,6 +82,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
             flag("activate", true, "Whether it serves from now on."),
             manifest,
             config(),
+            signature(),
         ])
         .with(share())
         .takes("A WebAssembly component.", &component())
@@ -95,7 +96,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
         .leads_to_with("activateRevision", &same(), &revision)
         .leads_to("removeFunction", &same())
         .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, DISK])
-        .refuses(&[&[(422, "function.load")]])
+        .refuses(&[&[(422, "function.load"), (409, "function.subscription")]])
 }
 
 /// Whose name is in the path.
@@ -105,6 +106,11 @@ fn same() -> Value {
 
 fn component() -> Value {
     json!({ "application/wasm": { "schema": true } })
+}
+
+fn signature() -> Value {
+    let schema = json!({ "type": "string", "maxLength": 88 });
+    in_header("Triphammer-Signature", schema, "By a key that the host trusts: ed25519, in Base64.")
 }
 
 fn config() -> Value {
@@ -181,7 +187,8 @@ fn test(schemas: &mut Schemas) -> Operation {
         .takes("The event.", &content)
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
         .refuses(&[QUERY, NAME, BODY, EVENT, FUNCTION, DISK])
-        .refuses(&[&[(409, "function.not_active"), (422, "function.load"), (500, "module.host")]])
+        .refuses(&[&[(409, "function.not_active"), (409, "function.subscription")]])
+        .refuses(&[&[(422, "function.load"), (500, "module.host")]])
 }
 
 fn test_component(schemas: &mut Schemas) -> Operation {
@@ -194,7 +201,7 @@ fn test_component(schemas: &mut Schemas) -> Operation {
     let mut event = in_header("Triphammer-Event", event, about);
     event["required"] = true.into();
     Operation::new(path, "testComponent", TAG, DEPLOY, "Runs an event by what is not deployed")
-        .with([event, config()])
+        .with([event, config(), signature()])
         .takes("A WebAssembly component.", &component())
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
         .refuses(&[QUERY, HEADER, BODY, EVENT, MODULE, FILTER, DISK])

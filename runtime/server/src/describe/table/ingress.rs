@@ -13,7 +13,8 @@ const TAG: &str = "ingress";
 
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     let ty = in_path("type", schemas.body::<Attribute>(), "order.placed");
-    let hook_name = in_path("hook", schemas.body::<words::FunctionName>(), "github");
+    // It is not looked up.
+    let hook_name = in_path("hook", json!({ "type": "string", "minLength": 1 }), "github");
     vec![
         send(schemas),
         post(schemas),
@@ -65,7 +66,7 @@ fn send(schemas: &mut Schemas) -> Operation {
         )
         .with(attributes(schemas, ["specversion", "id", "type"]))
         .with(optional_attributes(schemas))
-        .with([prefer(), idempotency_key()])
+        .with([prefer(), idempotency_key(), query_token()])
         .takes("An event, or a batch of them.", &structured)
         .answers("202", "On disk. Not waited for, or waited in vain.", receipts(schemas))
         .answers("200", "Waited for: every delivery has settled.", receipts(schemas))
@@ -222,6 +223,10 @@ fn idempotency_key() -> Value {
         schema,
         "Names one event: a request sent again is no second one. Of a CloudEvent it is the `id`.",
     )
+}
+
+fn query_token() -> Value {
+    in_query("access_token", json!({ "type": "string" }), "The token, where no header can be sent.")
 }
 
 fn preference_applied() -> Value {

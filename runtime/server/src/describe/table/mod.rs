@@ -7,6 +7,7 @@ mod functions;
 mod host;
 mod ingress;
 mod replays;
+mod subscriptions;
 
 use super::operation::Operation;
 use super::schemas::Schemas;
@@ -19,6 +20,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         events::operations,
         replays::operations,
         deliveries::operations,
+        subscriptions::operations,
         host::operations,
     ];
     groups.into_iter().flat_map(|group| group(schemas)).collect()
@@ -62,6 +64,9 @@ const FILTER: &Problems = &[
 /// Of a component.
 const MODULE: &Problems = &[
     (400, "deploy.config"),
+    (400, "trust.malformed"),
+    (403, "trust.unsigned"),
+    (403, "trust.untrusted"),
     (413, "module.too_large"),
     (422, "module.malformed"),
     (422, "module.core"),
