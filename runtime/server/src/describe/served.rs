@@ -86,27 +86,27 @@ by_hand! {
         },
         "required": ["seq", "type", "id", "results"],
     }
-    AuditEntry |generator| {
-        "description": "A change, whether or not it could be made.",
+    Change |_| {
+        "description": "A change, or a try at one, as the audit log has it.",
         "type": "object",
         "properties": {
-            "n": { "type": "integer", "minimum": 1, "description": "Counted without a gap." },
-            "time": generator.subschema_for::<Time>(),
+            "n": { "type": "integer", "minimum": 1, "description": "One more with each line." },
+            "time": { "type": "string", "format": "date-time" },
             "actor": {
                 "type": "object",
                 "properties": {
-                    "kind": { "type": "string", "enum": ["token", "certificate", "open", "host"] },
-                    "id": { "type": "string" },
-                    "name": { "type": "string" },
-                    "certificate": { "type": "string" },
+                    "kind": { "enum": ["token", "certificate", "open", "host"] },
+                    "id": { "type": "string", "description": "The token's." },
+                    "name": { "type": "string", "description": "The token's." },
+                    "certificate": { "type": "string", "description": "Whose it is." },
                 },
                 "required": ["kind"],
             },
             "remote": { "type": "string", "description": "The address that it came from." },
-            "action": { "type": "string" },
-            "target": { "type": "string" },
+            "action": { "type": "string", "examples": ["deploy"] },
+            "target": { "type": "string", "examples": ["welcome"] },
             "status": { "type": "integer", "description": "Of the answer." },
-            "detail": true,
+            "detail": { "description": "What else there is to say." },
         },
         "required": ["n", "time", "actor", "action"],
     }

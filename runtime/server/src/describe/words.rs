@@ -176,7 +176,6 @@ by_hand! {
             "attribute": { "type": "string", "description": "The attribute of the event." },
             "index": { "type": "integer", "minimum": 0, "description": "Of the event in its batch." },
             "member": { "type": "string", "description": "Of the manifest, or the subscription." },
-            "scope": { "type": "string", "description": "What the token lacks." },
             "path": { "type": "string", "description": "Where in the filter." },
             "position": { "type": "integer", "minimum": 0, "description": "In the expression." },
             "problems": {

@@ -95,7 +95,7 @@ fn deploy(schemas: &mut Schemas) -> Operation {
         .leads_to("rollBack", &same())
         .leads_to_with("activateRevision", &same(), &revision)
         .leads_to("removeFunction", &same())
-        .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, DISK])
+        .refuses(&[QUERY, NAME, HEADER, BODY, MODULE, FILTER, SHARE, TRUST, DISK])
         .refuses(&[&[(422, "function.load"), (409, "function.subscription")]])
 }
 
@@ -108,15 +108,19 @@ fn component() -> Value {
     json!({ "application/wasm": { "schema": true } })
 }
 
-fn signature() -> Value {
-    let schema = json!({ "type": "string", "maxLength": 88 });
-    in_header("Triphammer-Signature", schema, "By a key that the host trusts: ed25519, in Base64.")
-}
-
 fn config() -> Value {
     let schema = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     json_header("Triphammer-Config", schema, "Left out: that of the active revision.")
 }
+
+fn signature() -> Value {
+    let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9+/]{86}==$" });
+    in_header("Triphammer-Signature", schema, "Of the component, where the host asks for one.")
+}
+
+/// A host may take signed components only.
+const TRUST: &[(u16, &str)] =
+    &[(400, "trust.malformed"), (403, "trust.unsigned"), (403, "trust.untrusted")];
 
 fn remove(schemas: &mut Schemas) -> Operation {
     Operation::new(("delete", PATH), "removeFunction", TAG, OPERATE, "Removes a function")
@@ -204,5 +208,5 @@ fn test_component(schemas: &mut Schemas) -> Operation {
         .with([event, config(), signature()])
         .takes("A WebAssembly component.", &component())
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
-        .refuses(&[QUERY, HEADER, BODY, EVENT, MODULE, FILTER, DISK])
+        .refuses(&[QUERY, HEADER, BODY, EVENT, MODULE, FILTER, TRUST, DISK])
 }

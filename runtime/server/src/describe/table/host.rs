@@ -6,7 +6,7 @@ use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
 use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
 use crate::describe::parameter::paging;
 use crate::describe::schemas::Schemas;
-use crate::describe::served::AuditEntry;
+use crate::describe::served::Change;
 use crate::metrics;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
 
@@ -66,14 +66,6 @@ fn hooks(schemas: &mut Schemas) -> Operation {
         .refuses(&[QUERY])
 }
 
-fn audit(schemas: &mut Schemas) -> Operation {
-    let entries = schemas.page::<AuditEntry>("entries");
-    Operation::new(("get", "/api/v1/audit"), "listChanges", TAG, OPERATE, "Who changed what")
-        .with(paging())
-        .answers("200", "The newest first.", json_of(entries))
-        .refuses(&[QUERY, PAGE])
-}
-
 fn filter(schemas: &mut Schemas) -> Operation {
     let body = json_of(schemas.body::<FilterTest>());
     let path = ("post", "/api/v1/filters/test");
@@ -81,4 +73,12 @@ fn filter(schemas: &mut Schemas) -> Operation {
         .takes("Both.", &body)
         .answers("200", "Its value, or its error.", json_of(schemas.answer::<EvaluationView>()))
         .refuses(&[QUERY, JSON_BODY, EVENT, FILTER])
+}
+
+fn audit(schemas: &mut Schemas) -> Operation {
+    let changes = schemas.page::<Change>("entries");
+    Operation::new(("get", "/api/v1/audit"), "listChanges", TAG, OPERATE, "Who changed what")
+        .with(paging())
+        .answers("200", "The newest first.", json_of(changes))
+        .refuses(&[QUERY, PAGE])
 }

@@ -64,9 +64,6 @@ const FILTER: &Problems = &[
 /// Of a component.
 const MODULE: &Problems = &[
     (400, "deploy.config"),
-    (400, "trust.malformed"),
-    (403, "trust.unsigned"),
-    (403, "trust.untrusted"),
     (413, "module.too_large"),
     (422, "module.malformed"),
     (422, "module.core"),
