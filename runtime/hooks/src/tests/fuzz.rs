@@ -92,7 +92,8 @@ fn verify(hook: &Hook, arrived: &Arrived, now: Timestamp) -> Result<Outcome, Ref
 
 /// Whoever can't sign has to send a body that somebody signed.
 fn is_genuine(sample: &Sample, body: &[u8]) -> bool {
-    let same = |other: &Sample| other.provider == sample.provider && other.body.as_bytes() == body;
+    // Two providers may have signed with the same secret in the same way.
+    let same = |other: &Sample| other.secret == sample.secret && other.body.as_bytes() == body;
     !sample.body_proven || sample.provider == "twilio" || samples().iter().any(same)
 }
 
