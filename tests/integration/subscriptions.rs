@@ -6,7 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::harness::{Host, Request, Response, Setup, Sink, committed, component, dead, event};
+use crate::harness::{
+    Feed, Host, Request, Response, Setup, Sink, committed, component, dead, event, until,
+};
 
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
@@ -114,12 +116,16 @@ fn what_waits_for_a_sink_outlives_the_host() {
     let sink = Sink::start(&["503 Busy\r\nretry-after: 86400"]);
     let host = setup(&sink).start();
     subscribe(&host, &sink, json!({}));
+    let feed = Feed::open(host.address(), "");
     let seq = host.accept(&event("order.paid"))["seq"].clone();
-    sink.taken(1);
+    let waits = |host: &Host| {
+        let open = host.get("/api/v1/deliveries?function=shop");
+        open["deliveries"][0]["status"] == "waiting"
+    };
+    // The answer of the sink is on disk.
+    feed.next("retried");
     let host = host.crash_and_restart();
-    let waiting = host.get("/api/v1/deliveries?function=shop");
-    assert_eq!(waiting["deliveries"][0]["status"], "waiting", "{waiting}");
-    // A new revision brings nothing forward, but what was dead or waits can be asked for.
+    assert!(waits(&host), "it waits as long as the sink has said");
     let id = format!("{}/shop", seq.as_str().unwrap());
     host.post("/api/v1/deliveries/drop", json!({"ids": [id]}));
     committed(&host.settle(&event("order.paid")));
@@ -208,7 +214,7 @@ fn what_is_wrong_with_a_subscription_is_named() {
     filtered["filters"] = json!([{"sql": "1 +"}]);
     put(&host, "shop", &filtered).problem(422, "filter.syntax");
     put(&host, "shop", &json!({"sink": "https://a"})).problem(400, "http.body_malformed");
-    put(&host, "Not A Name", &filtered).problem(400, "http.name");
+    put(&host, "Not_A_Name", &filtered).problem(400, "http.name");
 
     // One name is for one of both, and there is an end to their number.
     host.deploy("count", "counter");

@@ -8,7 +8,7 @@ use crate::registry::Revision;
 /// What an upload may reach, and how that differs from what the active revision may.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Capabilities {
-    /// Such as `emit`, `state`, `http https://api.example.com` and `secret KEY`.
+    /// Such as `emit`, `state`, `http api.example.com` and `secret KEY`.
     pub all: BTreeSet<String>,
     pub added: BTreeSet<String>,
     pub removed: BTreeSet<String>,

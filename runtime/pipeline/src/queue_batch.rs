@@ -97,16 +97,18 @@ impl Queue {
         let (Some(batch), Some(lane)) = (function.rules.batch, function.lanes.get(key)) else {
             return;
         };
-        if lane.rest.len() + 1 >= batch.max as usize && lane.active == 1 {
-            self.end_wait(lane.head);
+        if lane.rest.len() + 1 >= batch.max as usize
+            && lane.active == 1
+            && let Some(head) = self.head_of(id, key)
+        {
+            self.end_wait(head);
         }
     }
 
     /// Nothing waits for others any longer: the rules are new.
     pub(super) fn end_forming(&mut self, id: FnId) {
-        let lanes = self.function(id).lanes.values();
-        let heads: Vec<Slot> =
-            lanes.filter(|lane| lane.active == 1).map(|lane| lane.head).collect();
+        let lanes = self.function(id).lanes.iter().filter(|(_, lane)| lane.active == 1);
+        let heads: Vec<Slot> = lanes.filter_map(|(key, _)| self.head_of(id, key)).collect();
         heads.into_iter().for_each(|head| self.end_wait(head));
     }
 

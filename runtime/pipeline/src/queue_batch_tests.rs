@@ -269,3 +269,21 @@ fn a_higher_priority_is_first_in_the_batch() {
     f.add(None, 1000);
     assert_eq!(f.numbers(1000)[0], 2);
 }
+
+#[test]
+fn another_function_s_delivery_in_the_place_of_a_lane_s_head_is_left_alone() {
+    let mut f = Fixture::new(true, 3, 1000);
+    let other = f.queue.function_id(&"other".parse().unwrap());
+    let two = Rules { runnable: true, concurrency: 4, key_concurrency: 2, ..Rules::default() };
+    f.queue.configure(other, two.clone());
+    let own = std::mem::replace(&mut f.id, other);
+    f.add_many(2, Some("a"), 1000);
+    let slots = [f.queue.next(NOW).unwrap().slot, f.queue.next(NOW).unwrap().slot];
+    // The head of the lane is gone, and its place is taken by what gathers its batch.
+    f.queue.finish(slots[1]);
+    f.id = own;
+    let gathers = f.add(Some("a"), 1000);
+    assert_eq!(gathers, slots[1]);
+    f.queue.configure(other, Rules { key_concurrency: 1, ..two });
+    assert_eq!(f.queue.status(gathers), crate::info::Status::Waiting);
+}

@@ -34,9 +34,14 @@ impl Queue {
     /// The delivery at the head of this one's lane: the last that has left it.
     pub(crate) fn lane_head(&self, slot: Slot) -> Option<Slot> {
         let entry = &self.entries[slot];
-        let lane = self.function(entry.function).lanes.get(entry.key.as_ref()?)?;
+        self.head_of(entry.function, entry.key.as_ref()?)
+    }
+
+    /// The last that has left a lane, if it is still out. Its slot may be another delivery's by now.
+    pub(super) fn head_of(&self, id: FnId, key: &OrderingKey) -> Option<Slot> {
+        let lane = self.function(id).lanes.get(key)?;
         let head = self.entries.get(lane.head)?;
-        let same = (head.function, &head.key) == (entry.function, &entry.key);
+        let same = (head.function, head.key.as_ref()) == (id, Some(key));
         (same && head.in_lane && head.state != State::Blocked).then_some(lane.head)
     }
 
@@ -90,17 +95,25 @@ impl Queue {
         }
     }
 
-    /// What has stopped running goes back into its lane, if more have left it than may now, or it
-    /// stands. False when it does not.
+    /// What has stopped running goes back into its lane, if more have left it than may now, it stands,
+    /// or others that were called back are before it. False when it does not.
     pub(super) fn step_back(&mut self, slot: Slot) -> bool {
         let entry = &self.entries[slot];
         let (id, key) = (entry.function, entry.key.clone());
-        let Some(key) = key.filter(|key| entry.in_lane && self.function(id).is_over(key)) else {
-            return false;
-        };
+        let goes = |key: &OrderingKey| self.function(id).is_over(key) || self.is_passed(slot, key);
+        let Some(key) = key.filter(|key| entry.in_lane && goes(key)) else { return false };
         self.function_mut(id).leave_active(&key);
         self.hold(id, &key, vec![slot]);
         true
+    }
+
+    /// Whether it is out of a lane that holds back one before it, and lets one out at a time.
+    fn is_passed(&self, slot: Slot, key: &OrderingKey) -> bool {
+        let place = |slot: Slot| (self.entries[slot].place(), self.entries[slot].seq);
+        let function = self.function(self.entries[slot].function);
+        let next = function.lanes.get(key).and_then(|lane| lane.rest.front());
+        let in_order = function.rules.key_concurrency == 1;
+        in_order && next.is_some_and(|next| place(*next) < place(slot))
     }
 
     /// What has stopped running, or gone back, may have kept others of its lane.
@@ -115,16 +128,15 @@ impl Queue {
 
     /// Nothing may run beside what began as the only one of its lane: it notes no reads.
     pub(super) fn keep_alone(&mut self, id: FnId, before: u32) {
-        let function = &mut self.functions[id.0 as usize];
-        if function.rules.key_concurrency == 1 {
-            return function.alone.clear();
+        if self.function(id).rules.key_concurrency == 1 {
+            return self.function_mut(id).alone.clear();
         }
         if before == 1 {
-            let runs = |slot: &Slot| {
-                self.entries.get(*slot).is_some_and(|entry| entry.state == State::Running)
-            };
-            let heads = function.lanes.values().filter(|lane| lane.active > 0);
-            function.alone = heads.map(|lane| lane.head).filter(runs).collect();
+            let runs = |slot: &Slot| self.entries[*slot].state == State::Running;
+            let lanes = self.function(id).lanes.keys();
+            let heads = lanes.filter_map(|key| self.head_of(id, key));
+            let alone = heads.filter(runs).collect();
+            self.function_mut(id).alone = alone;
         }
     }
 

@@ -5,6 +5,7 @@
 //! `DIGEST.cwasm` is believed only with its hash in `DIGEST.sum`. Nothing is synced: a file torn
 //! by a crash does not fit its hash.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -85,6 +86,23 @@ impl Artefacts {
                 _ => {}
             }
         }
+    }
+
+    /// Deletes all that are not of these modules. Returns how many there were.
+    pub(crate) fn retain(&self, used: &BTreeSet<Digest>) -> io::Result<usize> {
+        let names: BTreeSet<String> = used.iter().map(Digest::to_string).collect();
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let is_used = path
+                .file_stem()
+                .is_some_and(|stem| names.contains(stem.to_string_lossy().as_ref()));
+            if !is_used {
+                fs::remove_file(&path)?;
+                removed += usize::from(path.extension().is_some_and(|ext| ext == "cwasm"));
+            }
+        }
+        Ok(removed)
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

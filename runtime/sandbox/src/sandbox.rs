@@ -1,6 +1,6 @@
 //! The sandbox itself: the engine, the pool of slots and the modules in use.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,7 +142,11 @@ impl Sandbox {
         let (described, memory_bytes) = self.describe(&module).await;
         let manifest_json = described.map_err(|error| match error {
             InvokeError::Host { message } => ModuleError::Host { message },
-            error => ModuleError::Describe { error },
+            error => {
+                // What is refused leaves nothing, or uploads would fill the disk.
+                self.forget(&digest);
+                ModuleError::Describe { error }
+            }
         })?;
         let imports = module.imports().to_vec();
         Ok(Prepared { digest, module, manifest_json, imports, memory_bytes })
@@ -165,6 +169,12 @@ impl Sandbox {
     /// Deletes what is kept of a module that nobody will load again.
     pub fn forget(&self, digest: &Digest) {
         self.shop.artefacts.remove(digest);
+    }
+
+    /// Deletes what is kept of all modules but these: those of dry runs, and of revisions that are
+    /// gone. Only before anything is prepared. Returns how many there were.
+    pub fn retain(&self, used: &BTreeSet<Digest>) -> io::Result<usize> {
+        self.shop.artefacts.retain(used)
     }
 
     /// Runs one attempt, when there is a slot for it. A module that takes lists is given a list of

@@ -22,6 +22,7 @@ mod check;
 mod data;
 mod resolver;
 
+use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
 use cel::parser::PrattParser;
@@ -151,7 +152,7 @@ fn run_error(error: ExecutionError, view: &View<'_>) -> CelError {
             Err(error) if *name == check::DATA => CelError::Payload(error),
             _ => CelError::MissingAttribute(cut(&name)),
         },
-        other => CelError::Evaluation(cut(&other.to_string())),
+        other => CelError::Evaluation(Short::of(&other)),
     }
 }
 
@@ -176,7 +177,35 @@ fn position(text: &str, (line, column): (isize, isize)) -> Option<usize> {
 
 /// The first line of a text, as far as anyone reads.
 fn cut(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(200).collect()
+    text.lines().next().unwrap_or_default().chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
+const MESSAGE_CHARS_MAX: usize = 200;
+
+/// The beginning of what something says of itself. The engine's errors say all of the payload,
+/// which would cost every filter that fails the writing of it.
+struct Short {
+    text: String,
+    left: usize,
+}
+
+impl Short {
+    fn of(value: &impl fmt::Display) -> String {
+        let mut short = Self { text: String::new(), left: MESSAGE_CHARS_MAX };
+        // An error only says that it had enough.
+        let _ = write!(short, "{value}");
+        cut(&short.text)
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(char);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -182,3 +182,25 @@ fn a_deep_payload_is_no_harm() {
     assert_eq!(Expression::compile("data == data").unwrap().test(&view), Ok(Some(true)));
     assert!(Expression::compile("data").unwrap().evaluate(&view).is_ok());
 }
+
+#[test]
+fn an_error_is_written_only_as_far_as_it_is_kept() {
+    use std::cell::Cell;
+
+    struct Endless(Cell<usize>);
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                self.0.set(self.0.get() + 1);
+                f.write_str("é é")?;
+            }
+        }
+    }
+
+    let endless = Endless(Cell::new(0));
+    let text = Short::of(&endless);
+    assert_eq!(text.chars().count(), MESSAGE_CHARS_MAX);
+    assert!(text.starts_with("é éé é") && endless.0.get() < 100);
+    assert_eq!(Short::of(&"one\ntwo"), "one");
+}

@@ -3,6 +3,7 @@
 
 mod document;
 mod events;
+mod fuzz;
 mod settings;
 mod tamper;
 mod times;

@@ -88,6 +88,21 @@ fn what_waits_for_another_attempt_is_in_order_again_over_a_restart_too() {
 }
 
 #[test]
+fn one_that_has_overtaken_goes_back_behind_those_before_it() {
+    use Status::{Blocked, Running, Waiting};
+    let mut world = lane(2);
+    assert!(world.work().unwrap());
+    world.ends(0, End::Retry { after_ms: Some(5000) });
+    assert!(world.work().unwrap());
+    assert_eq!(world.statuses()[..2], [Waiting, Running]);
+    world.deploy(spec()).unwrap();
+    assert_eq!(world.statuses()[..2], [Blocked, Running]);
+    world.ends(0, End::Retry { after_ms: Some(1000) });
+    assert_eq!(world.statuses(), [Waiting, Blocked, Blocked], "in their order again");
+    world.rest().unwrap();
+}
+
+#[test]
 fn halting_holds_at_once_what_waits_for_another_attempt() {
     use Status::{Blocked, Dead, Waiting};
     let mut world = lane(1);

@@ -95,7 +95,26 @@ async fn a_module_that_is_refused_leaves_nothing() {
     let dir = scratch();
     let error = sandbox(dir.path()).prepare(guest("connect")).await.unwrap_err();
     assert_eq!(error.code(), "module.world");
-    assert_eq!(files(dir.path(), "cwasm"), Vec::<PathBuf>::new());
+    let silent = text::component(text::BROKEN_START);
+    let error = sandbox(dir.path()).prepare(silent.into()).await.unwrap_err();
+    assert_eq!(error.code(), "module.describe");
+    for extension in ["cwasm", "sum"] {
+        assert_eq!(files(dir.path(), extension), Vec::<PathBuf>::new());
+    }
+}
+
+#[tokio::test]
+async fn modules_that_nobody_uses_are_cleared_away() {
+    let dir = scratch();
+    let sandbox = sandbox(dir.path());
+    let used = sandbox.prepare(text::component(text::FINE).into()).await.unwrap().digest;
+    let unused = sandbox.prepare(guest("misbehave")).await.unwrap().digest;
+    assert_ne!(used, unused);
+    assert_eq!(sandbox.retain(&[used].into()).unwrap(), 1);
+    let left = files(dir.path(), "cwasm");
+    assert!(left.len() == 1 && left[0].ends_with(format!("{used}.cwasm")), "{left:?}");
+    assert_eq!(files(dir.path(), "sum").len(), 1);
+    assert_eq!(sandbox.retain(&[used].into()).unwrap(), 0);
 }
 
 #[tokio::test]

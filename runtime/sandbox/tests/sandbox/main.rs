@@ -13,6 +13,7 @@ mod text;
 mod artefacts;
 mod batches;
 mod effects;
+mod fuzz;
 mod limits;
 mod modules;
 mod neighbours;

@@ -183,4 +183,6 @@ fn finish(
 pub(crate) const ENCODING_BYTES: usize = 64;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
