@@ -293,7 +293,9 @@ fn dead_letters_are_found_by_what_they_have_in_common() {
     host.deploy("f", "misbehave");
     let ways = ["misbehave.reject", "misbehave.retry"];
     // One after the other, so that it is known which died first.
-    ways.map(|way| host.settle(&event(way).subject("s")));
+    for way in ways {
+        host.settle(&event(way).subject("s"));
+    }
     let first = host.dead_letters("f")[0].clone();
     let died = first["died"].as_str().unwrap();
     let find = |query: &str| host.pages(&format!("/api/v1/deliveries?{query}"), "deliveries").len();

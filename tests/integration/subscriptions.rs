@@ -7,7 +7,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Feed, Host, Request, Response, Setup, Sink, committed, component, dead, event, until,
+    Feed, Host, Request, Response, Setup, Sink, committed, component, dead, event,
 };
 
 const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";

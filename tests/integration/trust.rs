@@ -70,7 +70,7 @@ fn settings_that_refuse_everything_stop_the_start() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("triphammer.toml");
         std::fs::write(&file, settings).unwrap();
-        let ended = Setup::new().config(file).try_start().err().expect("it starts");
+        let ended = Setup::new().config(file).try_start().expect_err("it starts");
         assert!(ended.log.contains("trust.keys"), "{}", ended.log);
     }
 }

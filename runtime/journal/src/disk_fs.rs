@@ -1,10 +1,10 @@
 //! A directory of the file system as a [`Disk`]. Knows the data directory's version and its lock,
 //! not what else is in it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ const FORMAT: &str = "FORMAT";
 const FORMAT_NEW: &str = "FORMAT.new";
 const FORMAT_TEXT: &str = "triphammer data 2\n";
 const LOCK: &str = "LOCK";
+/// Events and state are nobody's but the host's user's, also in a directory that others may enter.
+const FILE_MODE: u32 = 0o600;
 
 /// Holds the directory's lock for as long as it lives.
 #[derive(Debug)]
@@ -31,12 +33,14 @@ impl FsDisk {
     /// Makes the directory when there is none, locks it, and checks its version.
     pub fn open(dir: &Path) -> Result<Arc<Self>, OpenError> {
         let io = |doing| move |source| OpenError::Io { doing, path: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(io("create the data directory"))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(io("create the data directory"))?;
         let handle = File::open(dir).map_err(io("open the data directory"))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
+            .mode(FILE_MODE)
             .open(dir.join(LOCK))
             .map_err(io("open the lock in"))?;
         match lock.try_lock() {
@@ -85,7 +89,9 @@ impl FsDisk {
     }
 
     fn write_format(&self) -> io::Result<()> {
-        let mut file = File::create(self.dir.join(FORMAT_NEW))?;
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(FILE_MODE);
+        let mut file = options.open(self.dir.join(FORMAT_NEW))?;
         file.write_all(FORMAT_TEXT.as_bytes())?;
         file.sync_all()?;
         self.rename(FORMAT_NEW, FORMAT)?;
@@ -105,7 +111,8 @@ impl Disk for FsDisk {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).open(self.dir.join(name))?;
+        let options = options.read(true).write(true).create_new(true).mode(FILE_MODE);
+        let file = options.open(self.dir.join(name))?;
         Ok(self.file(name, file))
     }
 
@@ -212,6 +219,8 @@ impl DiskFile for FsFile {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -223,6 +232,24 @@ mod tests {
         assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
         drop(first);
         FsDisk::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_may_read_what_is_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let made = parent.path().join("made");
+        let given = parent.path().join("given");
+        fs::create_dir(&given).unwrap();
+        fs::set_permissions(&given, fs::Permissions::from_mode(0o755)).unwrap();
+        for dir in [&made, &given] {
+            FsDisk::open(dir).unwrap().create("a").unwrap();
+            for name in ["a", FORMAT, LOCK] {
+                assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
+            }
+        }
+        // Whoever made the directory knows who may enter it.
+        assert_eq!((mode(&made), mode(&given)), (0o700, 0o755));
     }
 
     #[test]

@@ -40,6 +40,9 @@ impl EventParts {
         if self.time.as_deref().is_some_and(|time| Timestamp::parse_rfc3339(time).is_none()) {
             return Err(invalid("time", "must be an RFC 3339 timestamp"));
         }
+        if self.datacontenttype.as_deref().is_some_and(|text| !text.is_ascii()) {
+            return Err(invalid("datacontenttype", "must be a media type, which is ASCII"));
+        }
         if self.source.contains(char::is_whitespace) {
             return Err(invalid("source", "must be a URI reference, without spaces"));
         }
@@ -131,6 +134,18 @@ mod tests {
     #[track_caller]
     fn refused(attribute: &str, parts: &EventParts) {
         assert_eq!(Event::new(parts).unwrap_err().attribute, attribute);
+    }
+
+    /// No header could carry it to a sink.
+    #[test]
+    fn media_types_are_ascii() {
+        for (text, is_taken) in [("text/plain; a=\"b c\"", true), ("text/pl\u{e9}in", false)] {
+            let parts = EventParts { datacontenttype: Some(text.into()), ..parts() };
+            match is_taken {
+                true => assert!(Event::new(&parts).is_ok()),
+                false => refused("datacontenttype", &parts),
+            }
+        }
     }
 
     #[test]

@@ -165,6 +165,13 @@ fn use_up_throttles(queue: &mut Queue, functions: &Functions, limits: &Limits, n
 }
 
 impl Core {
+    /// The modules that revisions are made of, those that are not active included.
+    pub(crate) fn modules(&self) -> BTreeSet<Digest> {
+        let inner = self.lock();
+        let definitions = inner.functions.values().map(|function| &function.definition);
+        definitions.flat_map(|def| &def.revisions).map(|revision| revision.digest).collect()
+    }
+
     /// The revisions to load after a start, in the order of the functions' names.
     pub(crate) fn active_definitions(&self) -> Vec<(FunctionName, RevisionDef)> {
         let inner = self.lock();

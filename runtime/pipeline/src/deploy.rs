@@ -73,7 +73,8 @@ impl Deployer {
             return Err(InvalidShare::NotActivated.into());
         }
         let prepared = self.sandbox.prepare(deploy.wasm.clone()).await?;
-        let manifest = read_manifest(&deploy, &prepared, &self.core.limits)?;
+        let manifest = read_manifest(&deploy, &prepared, &self.core.limits)
+            .inspect_err(|_| self.forget_unused(&prepared.digest))?;
         let name = name.or_else(|| manifest.name.clone()).ok_or(DeployError::NoName)?;
         let _alone = self.changes.lock().await;
         let before = self.definition(&name).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use triphammer_journal::Space;
 use triphammer_model::{
-    Delivery, DeliveryId, ErrorInfo, Event, FunctionName, Manifest, RevisionId, Seq,
+    Delivery, DeliveryId, Digest, ErrorInfo, Event, FunctionName, Manifest, RevisionId, Seq,
 };
 use triphammer_sandbox::{Call, Module};
 
@@ -51,6 +51,8 @@ impl Deployer {
         event: Event,
     ) -> Result<DryRun, DeployError> {
         let prepared = self.sandbox.prepare(wasm).await?;
+        // It is in memory, and nobody asks for it again.
+        self.forget_unused(&prepared.digest);
         let manifest = read_fitting(&prepared.manifest_json, &prepared, &self.core.limits)?;
         let Ok(none) = "not-deployed".parse::<FunctionName>() else {
             unreachable!("the text is a name")
@@ -63,6 +65,14 @@ impl Deployer {
             module: prepared.module,
         };
         Ok(self.dry_run(dry, event).await)
+    }
+
+    /// Deletes what was compiled of a module that no revision is made of. One that is deployed at
+    /// this moment is only compiled again when it is next loaded.
+    pub(crate) fn forget_unused(&self, digest: &Digest) {
+        if !self.core.modules().contains(digest) {
+            self.sandbox.forget(digest);
+        }
     }
 
     async fn dry_run(&self, dry: Dry, event: Event) -> DryRun {

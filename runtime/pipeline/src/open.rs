@@ -41,6 +41,10 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let Booted { core, blobs, writer, preparer, checkpointer } = booted;
     let threads = LogThreads::start(writer, preparer).map_err(OpenError::Threads)?;
     let sandbox = Sandbox::new(sandbox_options(options))?;
+    if let Err(error) = sandbox.retain(&core.modules()) {
+        // They only take room.
+        tracing::warn!(%error, "compiled modules that nobody uses could not be deleted");
+    }
     let workers = options.workers.max(1);
     let runtime = runtime(workers, options).map_err(OpenError::Threads)?;
     let (failed, failures) = tokio::sync::mpsc::channel(FAILURES_MAX);

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{EXPECT, HeaderMap};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HeaderMap, HeaderValue};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -122,6 +122,10 @@ impl BodyReader {
         mut body: Incoming,
         allowed: Allowance,
     ) -> Result<Received<'_>, Problem> {
+        if is_coded(headers) {
+            discard(headers, body).await;
+            return Err(coded());
+        }
         let limit = allowed.bytes as u64;
         let declared = body.size_hint().exact();
         if declared.is_some_and(|len| len > limit) {
@@ -165,6 +169,21 @@ impl Allowance {
         let detail = format!("{} has more than {} bytes", self.what, self.bytes);
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, self.code, detail)
     }
+}
+
+/// Whether the body is said to be compressed. Nothing here unpacks one, so that none is larger than
+/// what came in; kept as it is, its event would say of its payload what is not so.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
+}
+
+/// RFC 9110, section 15.5.16: the header says which codings would have been taken.
+fn coded() -> Problem {
+    let detail = "send the body without a content encoding: this host unpacks none";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "http.content_encoding", detail)
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
 }
 
 enum Unread {

@@ -6,6 +6,7 @@ mod hostile;
 mod http2;
 mod routes;
 mod shutdown;
+mod smuggling;
 
 use std::path::Path;
 use std::sync::Arc;

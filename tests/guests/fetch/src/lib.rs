@@ -91,7 +91,7 @@ mod tests {
             assert_eq!((request.method(), request.header_value("x-key")), ("POST", Some("v")));
             Ok(Response::new(302, "body").with_header("Location", "/b"))
         });
-        let done = host.call(super::fetch, event("fetch.run").json(&script(0))).unwrap();
+        let done = host.call(fetch, event("fetch.run").json(&script(0))).unwrap();
         let came: Vec<Came> = done.reply_json();
         let location = Some("/b".to_owned());
         assert_eq!(came, [Came { outcome: "302".into(), body: "body".into(), location }]);
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn it_fails_as_it_is_told() {
-        let failed = Host::new().call(super::fetch, event("fetch.run").json(&script(1)));
+        let failed = Host::new().call(fetch, event("fetch.run").json(&script(1)));
         assert!(failed.unwrap_err().message().contains("http.denied"));
     }
 }

@@ -34,13 +34,15 @@ const NAME: &Problems = &[(400, "http.name")];
 const HEADER: &Problems = &[(400, "http.header")];
 const PAGE: &Problems = &[(400, "query.cursor")];
 /// Of any body.
-const BODY: &Problems = &[(400, "http.body_broken"), (408, "http.timeout")];
+const BODY: &Problems =
+    &[(400, "http.body_broken"), (408, "http.timeout"), (415, "http.content_encoding")];
 /// Of a small JSON body.
 const JSON_BODY: &Problems = &[
     (400, "http.body_broken"),
     (400, "http.body_malformed"),
     (408, "http.timeout"),
     (413, "http.body_too_large"),
+    (415, "http.content_encoding"),
 ];
 /// Of an event in a body.
 const EVENT: &Problems =
