@@ -5,9 +5,8 @@ use triphammer_pipeline::{DeliveryResult, Emitted, Receipt, Settled};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::value::RawValue;
 
-use crate::json;
+use crate::{codec, json};
 
 /// `{"events":[…]}`; `results` are by receipt, where the sender waited for them.
 pub(crate) fn write(receipts: &[Receipt], results: Option<&[Vec<Settled>]>) -> Vec<u8> {
@@ -110,8 +109,7 @@ fn write_error(out: &mut Vec<u8>, error: &ErrorInfo) {
 pub(crate) fn write_reply(out: &mut Vec<u8>, reply: &Reply) {
     out.extend_from_slice(br#"{"contentType":"#);
     json::string(out, &reply.content_type);
-    let is_json = is_json_media_type(&reply.content_type)
-        && serde_json::from_slice::<&RawValue>(&reply.data).is_ok();
+    let is_json = is_json_media_type(&reply.content_type) && codec::is_shown_as_json(&reply.data);
     if is_json {
         out.extend_from_slice(br#","data":"#);
         out.extend_from_slice(&reply.data);

@@ -113,18 +113,29 @@ fn refused(error: &CodecError) -> Seen {
     Seen::Refused
 }
 
-/// Written as JSON it is read as the same, and as headers as the same but for what headers can't
+/// Written as JSON it is read as the same but for the space around it, and as headers as the same but for what headers can't
 /// tell: types of extensions, an empty payload, and JSON that nobody called so.
 #[track_caller]
 fn comes_back(event: &Event) {
     assert!(event.as_bytes().len() <= BOUNDS.event_bytes_max + ENCODING_BYTES);
     let mut text = Vec::new();
     write_event(&mut text, event);
-    assert_eq!(structured::decode(&text.into(), &WIDE).unwrap(), *event);
+    let again = structured::decode(&text.into(), &WIDE).unwrap();
+    assert_eq!(as_json(&again), as_json(event));
     let mut headers = HeaderMap::new();
     let body = write_binary(&mut headers, event);
     let again = decode_binary(&headers, body, &WIDE).unwrap();
     assert_eq!(as_headers(&again), as_headers(event));
+}
+
+fn as_json(event: &Event) -> triphammer_model::EventParts {
+    let mut parts = event.to_parts();
+    let is_json = event.data().is_some_and(is_shown_as_json) && event.is_json();
+    parts.data = parts.data.map(|data| match is_json {
+        true => data.slice_ref(data.trim_ascii()),
+        false => data,
+    });
+    parts
 }
 
 fn as_headers(event: &Event) -> triphammer_model::EventParts {

@@ -18,7 +18,7 @@ use triphammer_model::{Event, InvalidEvent};
 pub(crate) use binary::{decode as decode_binary, percent_decoded};
 pub(crate) use binary_write::write as write_binary;
 pub(crate) use plain::{Plain, decode as decode_plain};
-pub(crate) use write::{event_json, new_event_json, write_event};
+pub(crate) use write::{event_json, is_shown_as_json, new_event_json, write_event};
 
 /// How an event, or a batch of them, is carried by a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -129,7 +129,8 @@ fn payload(raw: &RawValue, json: bool, body: &Bytes) -> Result<Bytes, String> {
     Ok(body.slice_ref(text.as_bytes()))
 }
 
-fn nests_too_deep(json: &[u8]) -> bool {
+/// Of valid JSON.
+pub(super) fn nests_too_deep(json: &[u8]) -> bool {
     // Most payloads have few brackets, and counting them is cheap: sums of a byte each, of so few
     // that none overflows, are what the compiler makes vector code of.
     let opens = |chunk: &[u8]| chunk.iter().map(|&b| u8::from(b == b'[' || b == b'{')).sum::<u8>();

@@ -282,3 +282,19 @@ fn a_binary_payload_that_is_not_what_its_type_says_is_kept() {
     let event = binary(&json, " {} ").unwrap();
     assert!(written(&event).ends_with(r#","data": {} }"#), "{}", written(&event));
 }
+
+#[test]
+fn what_nests_too_deep_to_be_read_is_written_as_base64() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    for (depth, member) in
+        [(100, "\"data\":[["), (101, "\"data_base64\":"), (2000, "\"data_base64\":")]
+    {
+        let body = nested(depth);
+        let event = binary(&[("content-type", b"application/json")], &body).unwrap();
+        let text = written(&event);
+        assert!(text.contains(member), "{depth}");
+        let wide = Bounds { event_bytes_max: 1 << 20, ..BOUNDS };
+        let again = decode_structured(&text.into(), &wide).unwrap();
+        assert_eq!(again.data(), event.data(), "{depth}");
+    }
+}

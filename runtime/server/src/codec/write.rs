@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use triphammer_model::{Event, EventParts, ExtensionValue, NewEvent, is_json_media_type};
 
+use super::structured::nests_too_deep;
 use crate::json;
 
 /// An event's attributes in the order in which they are written.
@@ -112,10 +113,17 @@ pub(crate) fn write_event(out: &mut Vec<u8>, event: &Event) {
     out.push(b'}');
 }
 
+/// Whether bytes can stand as JSON inside another document. Those that nest deeper than an event's
+/// may come, in a body that nobody parsed, and the parser of whoever reads the document would give
+/// up on all of it.
+pub(crate) fn is_shown_as_json(data: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(data).is_ok() && !nests_too_deep(data)
+}
+
 /// Appends a payload as a member: under the first name as JSON or, where it is text of another
 /// media type, as a string; under the second name as Base64 when it is neither.
 fn write_payload(out: &mut Vec<u8>, names: [&str; 2], is_json: bool, data: &[u8]) {
-    if is_json && serde_json::from_slice::<&RawValue>(data).is_ok() {
+    if is_json && is_shown_as_json(data) {
         json::name(out, names[0]);
         out.extend_from_slice(data);
         return;

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use triphammer_model::{ErrorInfo, LogLine, OrderingKey, Reply, RevisionId, Seq, StateWrite};
 
 use crate::describe::words;
-use crate::receipts;
+use crate::{codec, receipts};
 
 pub(crate) use bodies::{
     Activate, Counted, EvaluationErrorView, EvaluationView, FilterTest, FunctionsView, HookView,
@@ -71,9 +71,10 @@ struct ValueView {
 
 impl ValueView {
     fn new(bytes: &[u8]) -> Self {
-        match serde_json::from_slice::<Box<RawValue>>(bytes) {
-            Ok(value) => Self { value: Some(value), value_base64: None },
-            Err(_) => Self { value: None, value_base64: Some(STANDARD.encode(bytes)) },
+        let shown = codec::is_shown_as_json(bytes).then(|| serde_json::from_slice(bytes));
+        match shown {
+            Some(Ok(value)) => Self { value: Some(value), value_base64: None },
+            _ => Self { value: None, value_base64: Some(STANDARD.encode(bytes)) },
         }
     }
 }
