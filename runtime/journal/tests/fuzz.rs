@@ -5,7 +5,6 @@
 
 #[path = "../../../tests/fuzz/engine.rs"]
 mod engine;
-#[expect(dead_code, reason = "only records are needed here")]
 mod generate;
 
 use bytes::Bytes;
