@@ -147,7 +147,8 @@ impl Random {
 pub fn bent(random: &mut Random, corpus: &Corpus) -> Vec<u8> {
     let mut input = entry(random, corpus).to_vec();
     // Mostly little: what is bent in many places is refused at the first.
-    for _ in 0..=random.below(4) {
+    let more = if random.below(2) == 0 { 0 } else { random.below(5) };
+    for _ in 0..=more {
         bend(random, corpus, &mut input);
     }
     input.truncate(LEN_MAX);

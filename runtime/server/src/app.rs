@@ -218,7 +218,7 @@ fn server(
             event_bytes_max: http.event_bytes_max,
             batch_events_max: http.batch_events_max,
         },
-        multiplexed: Semaphore::new(http.connections_max),
+        multiplexed: Arc::new(Semaphore::new(http.connections_max)),
         streams: Arc::new(Semaphore::new(http.streams_max)),
         shutdown: tasks.shutdown(),
         http,

@@ -21,14 +21,22 @@ use crate::problem::Problem;
 /// What a response carries: bytes at once, or pieces as they come.
 pub(crate) enum ResponseBody {
     Whole(Bytes),
+    /// Bytes that are handed over a little at a time, with what is kept until the last of them was.
+    Pieces(Bytes, Option<Box<dyn Send>>),
     Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
 }
+
+/// What of an answer in pieces can wait outside of it.
+const PIECE_BYTES: usize = 16 << 10;
 
 impl ResponseBody {
     /// Keeps `guard` until the last piece was taken, or nobody wants it any more.
     pub(crate) fn holding(self, guard: impl Send + 'static) -> Self {
         match self {
-            Self::Whole(bytes) => Self::Whole(bytes),
+            Self::Whole(bytes) if bytes.is_empty() => Self::Whole(bytes),
+            Self::Whole(bytes) => Self::Pieces(bytes, Some(Box::new(guard))),
+            // What keeps it may be gone, and this is not.
+            Self::Pieces(bytes, earlier) => Self::Pieces(bytes, Some(Box::new((earlier, guard)))),
             Self::Stream(pieces) => {
                 let held = pieces.inspect(move |_| {
                     let _held = &guard;
@@ -58,6 +66,13 @@ impl Body for ResponseBody {
                 let bytes = std::mem::take(bytes);
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Self::Pieces(rest, guard) => {
+                let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+                if rest.is_empty() {
+                    *guard = None;
+                }
+                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+            }
             Self::Stream(pieces) => {
                 pieces.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
             }
@@ -65,12 +80,12 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+        matches!(self, Self::Whole(rest) | Self::Pieces(rest, _) if rest.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Whole(rest) | Self::Pieces(rest, _) => SizeHint::with_exact(rest.len() as u64),
             Self::Stream(_) => SizeHint::default(),
         }
     }

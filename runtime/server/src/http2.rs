@@ -4,14 +4,15 @@
 //! One connection carries many requests, so what HTTP/1.1 bounds by connections is bounded here
 //! apart: requests on one connection, requests on all of them, and what is buffered of each.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{HOST, HeaderValue};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -19,7 +20,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use crate::admit::answer;
@@ -48,6 +49,8 @@ const SEND_BYTES_MAX: usize = 64 << 10;
 /// A client that begins requests and takes them back, over and over, loses its connection.
 const RESETS_MAX: usize = 20;
 const ERRORS_MAX: usize = 100;
+/// The slowest that a client may take an answer.
+const BYTES_PER_SECOND_MIN: u64 = 32 << 10;
 /// When a connection may carry no more requests because there are too many on all.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 
@@ -74,6 +77,7 @@ pub(crate) async fn serve(
     });
     let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
     let mut begun = 0;
+    let (mut idle, mut stalled) = (pin!(sleep(idle_max)), pin!(sleep(end_max)));
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
@@ -84,7 +88,14 @@ pub(crate) async fn serve(
                 connection.as_mut().graceful_shutdown();
                 break connection.await;
             }
-            () = sleep(idle_max) => {}
+            () = stalled.as_mut() => {
+                if usage.has_untaken(Instant::now()) {
+                    return debug!("a client does not take its answers");
+                }
+                stalled.as_mut().reset(Instant::now() + end_max);
+                continue;
+            }
+            () = idle.as_mut() => idle.as_mut().reset(Instant::now() + idle_max),
         }
         if usage.is_idle_since(&mut begun) {
             if usage.is_unused() {
@@ -122,13 +133,22 @@ async fn respond(
     mut request: Request<Incoming>,
     busy: Busy,
 ) -> Response<ResponseBody> {
-    let Ok(_slot) = server.multiplexed.try_acquire() else {
+    let Ok(slot) = Arc::clone(&server.multiplexed).try_acquire_owned() else {
         let detail = "there are too many requests under way";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "http.requests", detail);
         return problem.retry_after(BUSY_WAIT).into_response();
     };
     name_host(&mut request);
-    answer(server, peer, request).await.map(|body| body.holding(busy))
+    let write_timeout = server.http.write_timeout;
+    answer(server, peer, request).await.map(|body| match body {
+        // Feeds have a number and a pace of their own.
+        ResponseBody::Stream(_) => body.holding(busy),
+        _ => {
+            // A client decides how much of an answer it takes: what waits for it is under way.
+            let untaken = Untaken::new(&busy.0, &body, write_timeout);
+            body.holding((busy, slot, untaken))
+        }
+    })
 }
 
 /// The host's name is in `:authority`. Where it comes as `Host` as well, both are looked at.
@@ -148,6 +168,14 @@ struct Usage {
     /// Wraps around.
     begun: AtomicU32,
     under_way: AtomicU32,
+    /// When answers that were made have to be taken, each with a number of its own.
+    untaken: Mutex<BTreeSet<(Instant, u64)>>,
+}
+
+/// An answer that was made, as long as this is held.
+struct Untaken {
+    usage: Arc<Usage>,
+    due: (Instant, u64),
 }
 
 /// A request that is under way, as long as this is held.
@@ -164,6 +192,38 @@ impl Usage {
         let now = self.begun.load(Ordering::Relaxed);
         let before = std::mem::replace(begun, now);
         now == before && self.under_way.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Usage {
+    /// Whether an answer should have been taken by now.
+    fn has_untaken(&self, now: Instant) -> bool {
+        self.untaken().first().is_some_and(|(due, _)| *due <= now)
+    }
+
+    fn untaken(&self) -> MutexGuard<'_, BTreeSet<(Instant, u64)>> {
+        // Nothing panics while it holds the lock.
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Untaken {
+    /// A large answer has longer.
+    fn new(usage: &Arc<Usage>, body: &ResponseBody, write_timeout: Duration) -> Self {
+        let bytes = body.size_hint().lower();
+        let pace = Duration::from_secs(bytes / BYTES_PER_SECOND_MIN);
+        let mut untaken = usage.untaken();
+        let number = untaken.iter().map(|(_, number)| number + 1).max().unwrap_or_default();
+        let due = (Instant::now() + write_timeout + pace, number);
+        untaken.insert(due);
+        drop(untaken);
+        Self { usage: Arc::clone(usage), due }
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        self.usage.untaken().remove(&self.due);
     }
 }
 

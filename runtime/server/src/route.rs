@@ -46,7 +46,7 @@ pub(crate) struct Server {
     /// One permit for each live feed.
     pub(crate) streams: Arc<Semaphore>,
     /// One permit for each request over HTTP/2, on all connections.
-    pub(crate) multiplexed: Semaphore,
+    pub(crate) multiplexed: Arc<Semaphore>,
     pub(crate) shutdown: Shutdown,
     /// None for plain HTTP.
     pub(crate) tls: Option<Arc<Tls>>,

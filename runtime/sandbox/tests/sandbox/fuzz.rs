@@ -31,7 +31,7 @@ fn bent_modules_leave_nothing_or_run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let dir = scratch();
     let sandbox = Sandbox::new(SandboxOptions::new(dir.path())).unwrap();
-    engine::run(4, corpus(), move |input| {
+    engine::run(30, corpus(), move |input| {
         let prepared = match runtime.block_on(sandbox.prepare(input.to_vec().into())) {
             Ok(prepared) => prepared,
             Err(error) => {

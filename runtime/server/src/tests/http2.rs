@@ -157,6 +157,39 @@ async fn a_client_that_never_shakes_hands_does_not_hold_the_host_up() {
 }
 
 #[tokio::test]
+async fn answers_that_are_not_taken_are_under_way_and_end_the_connection() {
+    let host = Host::start("[http]\nwrite_timeout = \"300ms\"\nconnections_max = 3").await;
+    let stream = client::connect(&host.address).await;
+    let mut builder = Builder::new(TokioExecutor::new());
+    // So much of an answer it takes, and no more.
+    builder.initial_stream_window_size(10);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    let ended = tokio::spawn(connection);
+    let mut kept = Vec::new();
+    for expect in [200, 200, 200, 503] {
+        let ask = request(&host, "GET /", &[], empty());
+        let answer = sender.clone().send_request(ask).await.unwrap();
+        assert_eq!(answer.status(), expect);
+        kept.push(answer);
+    }
+    // The host does not wait for ever, whatever else the client still asks.
+    let _ = ended.await.unwrap();
+    let (mut sender, _connection) = open(&host).await;
+    loop {
+        let ask = request(&host, "GET /openapi.json", &[], empty());
+        let answer = sender.send_request(ask).await.unwrap();
+        if answer.status() == 200 {
+            let length: usize =
+                answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert!(body.len() == length && length > 20_000, "it came in pieces, and whole");
+            break;
+        }
+    }
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn headers_have_a_limit() {
     let host = Host::start("").await;
     let (mut sender, _connection) = open(&host).await;
