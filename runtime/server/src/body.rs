@@ -28,12 +28,14 @@ pub(crate) enum ResponseBody {
 
 /// What of an answer in pieces can wait outside of it.
 const PIECE_BYTES: usize = 16 << 10;
+/// An answer up to this size is handed over at once, and kept by nobody.
+const SMALL_ANSWER_BYTES: usize = 4 << 10;
 
 impl ResponseBody {
     /// Keeps `guard` until the last piece was taken, or nobody wants it any more.
     pub(crate) fn holding(self, guard: impl Send + 'static) -> Self {
         match self {
-            Self::Whole(bytes) if bytes.is_empty() => Self::Whole(bytes),
+            Self::Whole(bytes) if bytes.len() <= SMALL_ANSWER_BYTES => Self::Whole(bytes),
             Self::Whole(bytes) => Self::Pieces(bytes, Some(Box::new(guard))),
             // What keeps it may be gone, and this is not.
             Self::Pieces(bytes, earlier) => Self::Pieces(bytes, Some(Box::new((earlier, guard)))),
@@ -67,11 +69,15 @@ impl Body for ResponseBody {
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
             Self::Pieces(rest, guard) => {
-                let piece = rest.split_to(rest.len().min(PIECE_BYTES));
                 if rest.is_empty() {
                     *guard = None;
+                    return Poll::Ready(None);
                 }
-                Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+                // A piece is taken as soon as the client takes a byte, and the next is asked for.
+                // The last byte goes alone: it is taken when all before it has gone out.
+                let most = rest.len().saturating_sub(1).clamp(1, PIECE_BYTES);
+                let piece = rest.split_to(most);
+                Poll::Ready(Some(Ok(Frame::data(piece))))
             }
             Self::Stream(pieces) => {
                 pieces.as_mut().poll_next(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
@@ -80,7 +86,12 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(rest) | Self::Pieces(rest, _) if rest.is_empty())
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            // Or nothing would be asked for after the last byte.
+            Self::Pieces(_, guard) => guard.is_none(),
+            Self::Stream(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
