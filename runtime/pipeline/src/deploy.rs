@@ -21,7 +21,7 @@ use crate::feed::FeedItem;
 use crate::fitting::read_fitting;
 use crate::info::{Deploy, Deployed};
 use crate::outgoing;
-use crate::registry::{Function, Revision, find_revision, routes};
+use crate::registry::{Function, Revision, find_revision, read_filter, routes};
 use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
 
 /// Makes the changes of operators, one at a time.
@@ -152,6 +152,7 @@ impl Deployer {
             id,
             manifest: manifest.clone(),
             config: Arc::new(config),
+            filter: read_filter(&manifest)?,
             module,
         });
         let capabilities = self.capabilities(&revision);
@@ -238,9 +239,11 @@ impl Deployer {
     ) -> Result<Arc<Revision>, String> {
         let manifest = Manifest::from_json(&def.manifest, &self.core.limits)
             .map_err(|error| error.to_string())?;
+        let filter = read_filter(&manifest).map_err(|error| error.to_string())?;
         if manifest.sink.is_some() {
             let (function, config) = (name.clone(), Arc::new(def.config.clone()));
-            return Ok(Arc::new(Revision { function, id: def.id, manifest, config, module: None }));
+            let (id, module) = (def.id, None);
+            return Ok(Arc::new(Revision { function, id, manifest, config, filter, module }));
         }
         let (blobs, digest) = (self.blobs.clone(), def.digest);
         let wasm = move || match blobs.get(&digest) {
@@ -255,7 +258,8 @@ impl Deployer {
             self.sandbox.load(def.digest, wasm).await.map_err(|error| error.to_string())?;
         let module = Some(module);
         let config = Arc::new(def.config.clone());
-        Ok(Arc::new(Revision { function: name.clone(), id: def.id, manifest, config, module }))
+        let (function, id) = (name.clone(), def.id);
+        Ok(Arc::new(Revision { function, id, manifest, config, filter, module }))
     }
 
     /// It has an active revision, which could not be loaded.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use triphammer_filter::{Filter, InvalidFilter};
 use triphammer_journal::{CanaryEnd, Definition, RevisionDef};
 use triphammer_model::{
     FunctionName, InvalidManifest, Limits, Manifest, OrderingKey, RevisionId, Seq, Timestamp,
@@ -25,6 +26,8 @@ pub(crate) struct Revision {
     pub(crate) id: RevisionId,
     pub(crate) manifest: Manifest,
     pub(crate) config: Arc<BTreeMap<String, String>>,
+    /// The manifest's, compiled.
+    pub(crate) filter: Option<Arc<Filter>>,
     /// None of a subscription, and where a script stands in for it: in simulations.
     pub(crate) module: Option<Module>,
 }
@@ -167,12 +170,28 @@ pub(crate) type Functions = HashMap<FunctionName, Function>;
 pub(crate) fn routes(functions: &Functions, version: u64, limits: &Limits) -> RouteTable {
     let mut table = RouteTable::new(version);
     for (name, function) in functions {
-        let Some(manifest) = active_manifest(&function.definition, limits) else { continue };
-        if let Ok(manifest) = manifest {
-            table.add(name, &manifest, &function.filter_errors);
+        let errors = &function.filter_errors;
+        // Read once, when it was loaded: there may be thousands, and this is done at each change.
+        if let Some(active) = &function.active {
+            table.add(name, &active.manifest, active.filter.clone(), errors);
+            continue;
+        }
+        let Some(Ok(manifest)) = active_manifest(&function.definition, limits) else { continue };
+        match read_filter(&manifest) {
+            Ok(filter) => table.add(name, &manifest, filter, errors),
+            // It was checked when it was deployed, by a host that knew more than this one.
+            Err(error) => {
+                tracing::error!(function = %name, %error, "the filter of a function is none");
+            }
         }
     }
     table
+}
+
+/// The filter of a manifest, compiled.
+pub(crate) fn read_filter(manifest: &Manifest) -> Result<Option<Arc<Filter>>, InvalidFilter> {
+    let filter = manifest.filter.as_ref().map(Filter::from_json).transpose()?;
+    Ok(filter.map(Arc::new))
 }
 
 /// The manifest of the active revision, if there is one.

@@ -44,16 +44,9 @@ impl RouteTable {
         &mut self,
         function: &FunctionName,
         manifest: &Manifest,
+        filter: Option<Arc<Filter>>,
         filter_errors: &Arc<AtomicU64>,
     ) {
-        let filter = match manifest.filter.as_ref().map(Filter::from_json).transpose() {
-            Ok(filter) => filter.map(Arc::new),
-            Err(error) => {
-                // It was checked when it was deployed, by a host that knew more than this one.
-                tracing::error!(%function, %error, "the filter of a function is none");
-                return;
-            }
-        };
         self.index.insert(self.routes.len() as u32, &manifest.on, filter);
         self.routes.push(Route {
             function: function.clone(),
@@ -173,6 +166,7 @@ mod tests {
     use triphammer_model::{EventParts, Limits};
 
     use super::*;
+    use crate::registry::read_filter;
 
     const NOW: Timestamp = Timestamp(1000);
 
@@ -226,7 +220,7 @@ mod tests {
     fn table(patterns: &[(&str, &str)]) -> RouteTable {
         let mut table = RouteTable::new(1);
         for (name, pattern) in patterns {
-            table.add(&name.parse().unwrap(), &manifest(pattern, None), &Arc::default());
+            table.add(&name.parse().unwrap(), &manifest(pattern, None), None, &Arc::default());
         }
         table
     }
@@ -242,7 +236,7 @@ mod tests {
         let mut table = table(&[("a", "**"), ("c", "x")]);
         let on = serde_json::json!({"on": ["order.*", "order.created"]}).to_string();
         let both = Manifest::from_json(&on, &Limits::default()).unwrap();
-        table.add(&"b".parse().unwrap(), &both, &Arc::default());
+        table.add(&"b".parse().unwrap(), &both, None, &Arc::default());
         let found = table.route(&event("order.created", "{}"), NOW, None);
         let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
         assert_eq!(names, ["a", "b"]);
@@ -260,7 +254,8 @@ mod tests {
             ("d", filter),
         ] {
             let manifest = Manifest { filter: Some(filter), ..manifest("t", None) };
-            table.add(&name.parse().unwrap(), &manifest, &errors);
+            let filter = read_filter(&manifest).unwrap();
+            table.add(&name.parse().unwrap(), &manifest, filter, &errors);
         }
         let found = table.route(&event("t", r#"{"n": 4}"#), NOW, None);
         let names: Vec<_> = found.iter().map(|d| d.function.as_str()).collect();
@@ -287,7 +282,7 @@ mod tests {
     fn an_event_without_its_key_is_a_dead_letter_at_once() {
         let mut table = RouteTable::new(1);
         let key = KeySource::Extension("tenant".into());
-        table.add(&"f".parse().unwrap(), &manifest("t", Some(key)), &Arc::default());
+        table.add(&"f".parse().unwrap(), &manifest("t", Some(key)), None, &Arc::default());
         let found = table.route(&event("t", "{}"), NOW, None);
         assert_eq!(found[0].dead.as_ref().unwrap().code, "route.key_missing");
     }

@@ -26,7 +26,7 @@ use crate::error::{ChangeError, OpenError};
 use crate::info::{Counts, DeliveryQuery, Status};
 use crate::lease::Lease;
 use crate::options::Options;
-use crate::registry::Revision;
+use crate::registry::{Revision, read_filter};
 use crate::replay_run::Runs;
 use crate::replays::NewReplay;
 
@@ -325,11 +325,13 @@ fn ready<T>(jobs: &mut BTreeMap<u32, Job<T>>) -> Vec<(u32, T)> {
 /// What a deploy or a start makes of a definition, without a module.
 pub(super) fn revision(name: &FunctionName, def: &RevisionDef) -> Arc<Revision> {
     let manifest = Manifest::from_json(&def.manifest, &Limits::default()).expect("it was made so");
+    let filter = read_filter(&manifest).expect("it was checked");
     Arc::new(Revision {
         function: name.clone(),
         id: def.id,
         manifest,
         config: Arc::default(),
+        filter,
         module: None,
     })
 }
