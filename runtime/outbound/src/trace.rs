@@ -2,6 +2,7 @@
 //! Begins none: where nobody traces, nothing is sent.
 
 use http::HeaderValue;
+use triphammer_model::{Event, ExtensionValue};
 
 /// Of a `tracestate`, in bytes: what the standard asks to carry.
 const STATE_LEN_MAX: usize = 512;
@@ -16,6 +17,15 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// Of the distributed tracing extension of CloudEvents; none of an event without.
+    pub fn of(event: &Event) -> Option<Self> {
+        let text = |name: &str| match event.extension(name) {
+            Some(ExtensionValue::Text(text)) => Some(text),
+            _ => None,
+        };
+        Self::new(&text("traceparent")?, text("tracestate").as_deref())
+    }
+
     /// None when `traceparent` is malformed; a malformed `tracestate` is left out.
     pub fn new(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         let mut parts = traceparent.splitn(5, '-');

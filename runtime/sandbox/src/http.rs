@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::{HeaderName, Request, Response};
 use http_body_util::BodyExt;
 use tracing::debug;
-use triphammer_model::{Delivery, Event, ExtensionValue, HttpRules, LogLevel};
+use triphammer_model::{Delivery, Event, HttpRules, LogLevel};
 use triphammer_outbound::{
     Answer, Caller, Client, Connecting, Error, Exchange, Patience, Report, ResponseBody, Side,
     Trace, is_forbidden,
@@ -61,20 +61,11 @@ impl Requests {
             rules: rules.clone(),
             idempotency_key: single.map(|(_, key)| key.to_owned()),
             attempt: delivery.attempt,
-            trace: single.and_then(|(event, _)| trace(event)),
+            trace: single.and_then(|(event, _)| Trace::of(event)),
             dry_run,
         };
         Self { client: Arc::clone(client), caller }
     }
-}
-
-/// The distributed tracing extension of CloudEvents.
-fn trace(event: &Event) -> Option<Trace> {
-    let text = |name: &str| match event.extension(name) {
-        Some(ExtensionValue::Text(text)) => Some(text),
-        _ => None,
-    };
-    Trace::new(&text("traceparent")?, text("tracestate").as_deref())
 }
 
 /// The requests of one guest.

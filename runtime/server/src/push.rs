@@ -14,7 +14,7 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Request, StatusCode};
 use triphammer_hooks::{Secret, standard};
-use triphammer_model::{Event, ExtensionValue, FunctionName, HttpRules, Sink, SinkMode};
+use triphammer_model::{FunctionName, HttpRules, Sink, SinkMode};
 use triphammer_outbound::{Answer, Caller, Client, Error, Exchange, Patience, Trace};
 use triphammer_pipeline::{Clock, Fault, Push, PushError, Pushed};
 
@@ -118,7 +118,7 @@ impl Pusher {
             rules: Some(Arc::new(rules)),
             idempotency_key: Some(idempotency_key.clone()),
             attempt: delivery.attempt,
-            trace: trace(event),
+            trace: Trace::of(event),
             dry_run: false,
         };
         Exchange::new(Arc::clone(&self.client), caller, Arc::new(|_: &str, _: &Error| {}))
@@ -183,15 +183,6 @@ fn retry_after(text: &str, now_ms: u64) -> Option<Duration> {
         }
     };
     Some(after.min(AFTER_MAX))
-}
-
-/// The distributed tracing extension of CloudEvents.
-fn trace(event: &Event) -> Option<Trace> {
-    let text = |name: &str| match event.extension(name) {
-        Some(ExtensionValue::Text(text)) => Some(text),
-        _ => None,
-    };
-    Trace::new(&text("traceparent")?, text("tracestate").as_deref())
 }
 
 #[cfg(test)]
