@@ -37,6 +37,7 @@ mod give_up;
 mod hands;
 mod history;
 mod info;
+mod info_functions;
 mod intake;
 mod lease;
 mod letters;

@@ -1,3 +1,5 @@
+//! What CEL makes of events, and what it is not let do.
+
 use bytes::Bytes;
 use triphammer_model::{Event, EventParts, ExtensionValue};
 

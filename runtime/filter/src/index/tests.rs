@@ -1,3 +1,5 @@
+//! The index finds what looking at each subscription would find.
+
 use serde_json::{Value, json};
 use triphammer_model::{Event, EventParts, ExtensionValue};
 
