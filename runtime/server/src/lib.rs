@@ -11,6 +11,7 @@ mod client_name;
 mod codec;
 mod config;
 mod credentials;
+mod dashboard;
 mod describe;
 mod endpoint;
 mod errors;

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::dashboard::{CSS, IMAGE, SCRIPT};
 use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
-use crate::describe::parameter::paging;
+use crate::describe::parameter::{in_path, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
 use crate::metrics;
@@ -16,6 +17,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     vec![
         looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
+        asset(),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
         looked_at("/metrics", "getMetrics", "Prometheus text", metrics::CONTENT_TYPE, READ)
@@ -40,6 +42,17 @@ fn looked_at(
     Operation::new(("get", path), id, TAG, access, summary)
         .answers("200", summary, content(media_type, json!({ "type": "string" })))
         .refuses(&[QUERY])
+}
+
+/// Several kinds of files.
+fn asset() -> Operation {
+    let text = || json!({ "schema": { "type": "string" } });
+    let files = json!({ CSS: text(), SCRIPT: text(), IMAGE: text() });
+    Operation::new(("get", "/ui/{name}"), "getAsset", TAG, READ, "A file of the dashboard")
+        .with([in_path("name", json!({ "type": "string" }), "app.js")])
+        .answers("200", "As it was built into the host.", files)
+        .answers("304", "The client has it.", json!(null))
+        .refuses(&[QUERY, &[(404, "http.not_found")]])
 }
 
 fn readiness() -> Operation {
