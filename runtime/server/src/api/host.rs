@@ -6,7 +6,8 @@ use crate::metrics;
 use crate::problem::Problem;
 use crate::process;
 use crate::route::{Answer, Call, json, respond};
-use crate::views::StatsView;
+use crate::settings::SettingsView;
+use crate::views::{HookView, StatsView};
 
 /// The process lives and its network works: nothing more is asked.
 pub(crate) fn healthz(call: Call<'_>) -> Answer {
@@ -33,4 +34,17 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
 pub(crate) fn stats(call: Call<'_>) -> Answer {
     call.query.done()?;
     json(StatusCode::OK, &StatsView::new(call.server.pipeline.stats(), process::usage()))
+}
+
+pub(crate) fn settings(call: Call<'_>) -> Answer {
+    call.query.done()?;
+    let server = call.server;
+    let tokens = server.gate.tokens();
+    let view = SettingsView {
+        fixed: &server.settings,
+        tokens_required: tokens.is_required(),
+        tokens: tokens.all().into_iter().map(Into::into).collect(),
+        hooks: server.hooks.infos().map(HookView::from).collect(),
+    };
+    json(StatusCode::OK, &view)
 }
