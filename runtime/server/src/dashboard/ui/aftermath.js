@@ -13,7 +13,17 @@ export function aftermath({ name, code, count, ids, signal, done }) {
   const fates = new Map(ids.map((id) => [id, "open"]));
   const told = h("div", { class: "stack", role: "status" });
   const card = h("section", { class: "card aftermath" });
-  replace(card, h("div", { class: "row" }, h("h2", null, `Redriven: ${name}, ${code}`), h("span", { class: "grow" }), action("Close", () => card.remove())), told);
+  replace(
+    card,
+    h(
+      "div",
+      { class: "row" },
+      h("h2", null, `Redriven: ${name}, ${code}`),
+      h("span", { class: "grow" }),
+      action("Close", () => card.remove()),
+    ),
+    told,
+  );
   const draw = () => replace(told, wordsOf(fates, count));
   const look = async () => {
     if (signal.aborted || !card.isConnected) return;
@@ -43,12 +53,36 @@ function wordsOf(fates, count) {
   const of = (fate) => [...fates].filter(([, one]) => one === fate).map(([id]) => id);
   const [committed, dead, open] = [of("committed"), of("dead"), of("open")];
   const rest = fates.size - committed.length - dead.length - open.length;
-  const bar = h("div", { class: "fates", "aria-hidden": "true" }, [["good", committed], ["bad", dead], ["", open]].map(([tone, ids]) => place(h("i", { class: tone }), { share: `${(ids.length / Math.max(1, fates.size)) * 100}%` })));
-  const links = dead.slice(0, 10).map((id) => [" ", h("a", { href: to(["events", id.split("/")[0]]) }, `#${id.split("/")[0]}`)]);
-  const more = count > fates.size ? h("p", { class: "dim" }, `These are the first ${number(fates.size)} of ${number(count)}.`) : null;
+  const bar = h(
+    "div",
+    { class: "fates", "aria-hidden": "true" },
+    [
+      ["good", committed],
+      ["bad", dead],
+      ["", open],
+    ].map(([tone, ids]) =>
+      place(h("i", { class: tone }), { share: `${(ids.length / Math.max(1, fates.size)) * 100}%` }),
+    ),
+  );
+  const links = dead
+    .slice(0, 10)
+    .map((id) => [" ", h("a", { href: to(["events", id.split("/")[0]]) }, `#${id.split("/")[0]}`)]);
+  const more =
+    count > fates.size
+      ? h("p", { class: "dim" }, `These are the first ${number(fates.size)} of ${number(count)}.`)
+      : null;
   return [
     bar,
-    h("p", null, h("b", { class: "good" }, `${number(committed.length)} committed`), ", ", h("b", { class: dead.length ? "bad" : "" }, `${number(dead.length)} dead again`), ", ", h("b", null, `${number(open.length)} still open`), rest ? `, ${number(rest)} ended otherwise` : ""),
+    h(
+      "p",
+      null,
+      h("b", { class: "good" }, `${number(committed.length)} committed`),
+      ", ",
+      h("b", { class: dead.length ? "bad" : "" }, `${number(dead.length)} dead again`),
+      ", ",
+      h("b", null, `${number(open.length)} still open`),
+      rest ? `, ${number(rest)} ended otherwise` : "",
+    ),
     dead.length ? h("p", { class: "dim" }, "Dead again:", links) : null,
     more,
   ];

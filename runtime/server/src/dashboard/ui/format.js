@@ -11,7 +11,11 @@ export function number(value) {
 /// A number that has to be short: 1.2 k, 3.4 M.
 export function short(value) {
   if (value == null) return NONE;
-  for (const [unit, size] of [["G", 1e9], ["M", 1e6], ["k", 1e4]]) {
+  for (const [unit, size] of [
+    ["G", 1e9],
+    ["M", 1e6],
+    ["k", 1e4],
+  ]) {
     if (Math.abs(value) >= size) {
       return `${significant(value / (unit === "k" ? 1e3 : size))} ${unit}`;
     }
@@ -52,7 +56,11 @@ function two(ms, large, largeUnit, small, smallUnit) {
 
 export function bytes(value) {
   if (value == null) return NONE;
-  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]]) {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ]) {
     if (value >= size) return `${significant(value / size)} ${unit}`;
   }
   return `${number(value)} B`;

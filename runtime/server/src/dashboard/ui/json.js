@@ -60,7 +60,10 @@ export function payload(holder) {
 /// A value in one line.
 export function inline(holder) {
   if (holder.deleted) return h("span", { class: "dim" }, "deleted");
-  const text = holder.value === undefined ? (decoded(holder.valueBase64 ?? "") ?? holder.valueBase64) : JSON.stringify(holder.value);
+  const text =
+    holder.value === undefined
+      ? (decoded(holder.valueBase64 ?? "") ?? holder.valueBase64)
+      : JSON.stringify(holder.value);
   const all = text ?? "";
   return h("code", { class: "one" }, all.length > 160 ? `${all.slice(0, 160)}…` : all);
 }

@@ -5,10 +5,20 @@ import { h } from "./dom.js";
 import { dialog } from "./notice.js";
 
 const KEYS = [
-  ["g o", "Overview"], ["g f", "Functions"], ["g e", "Events"], ["g q", "Queue"],
-  ["g d", "Dead letters"], ["g s", "State"], ["g n", "Send an event"], ["g c", "Settings"],
-  ["/", "Search or filter"], ["j  k", "Next and previous in a list"], ["Enter", "Open"],
-  ["Esc", "Back, or close"], ["t", "Light, dark or the system's colours"], ["?", "This help"],
+  ["g o", "Overview"],
+  ["g f", "Functions"],
+  ["g e", "Events"],
+  ["g q", "Queue"],
+  ["g d", "Dead letters"],
+  ["g s", "State"],
+  ["g n", "Send an event"],
+  ["g c", "Settings"],
+  ["/", "Search or filter"],
+  ["j  k", "Next and previous in a list"],
+  ["Enter", "Open"],
+  ["Esc", "Back, or close"],
+  ["t", "Light, dark or the system's colours"],
+  ["?", "This help"],
 ];
 
 const AFTER_G_MS = 1500;
@@ -64,7 +74,8 @@ function move(step) {
   const rows = [...document.querySelectorAll("main [data-row]")].filter((row) => link(row));
   if (rows.length === 0) return;
   const now = rows.findIndex((row) => row.contains(document.activeElement));
-  const next = now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(now + step, 0), rows.length - 1);
+  const next =
+    now < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(Math.max(now + step, 0), rows.length - 1);
   link(rows[next]).focus();
   rows[next].scrollIntoView({ block: "nearest" });
 }

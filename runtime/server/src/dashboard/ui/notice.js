@@ -70,7 +70,10 @@ export function dialog(title, content, buttons) {
 
 /// Asks before something that can't be taken back, or that others feel.
 export async function confirmed(title, text, label) {
-  const buttons = [{ label: "Cancel", value: "" }, { label, value: "yes", kind: "primary" }];
+  const buttons = [
+    { label: "Cancel", value: "" },
+    { label, value: "yes", kind: "primary" },
+  ];
   return (await dialog(title, h("p", null, text), buttons)) === "yes";
 }
 

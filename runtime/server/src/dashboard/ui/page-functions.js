@@ -15,9 +15,21 @@ const SHOWN_MAX = 200;
 export async function show({ root, signal, query, title }) {
   title("Functions");
   const list = h("section", { class: "card", id: "list" });
-  const filter = h("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter by name", "data-search": true, value: query.name ?? "" });
+  const filter = h("input", {
+    type: "search",
+    placeholder: "Filter by name",
+    "aria-label": "Filter by name",
+    "data-search": true,
+    value: query.name ?? "",
+  });
   const place = h("div", { class: "stack" });
-  replace(root, h("div", { class: "head" }, h("h1", null, "Functions"), filter), uploader({ place }), place, list);
+  replace(
+    root,
+    h("div", { class: "head" }, h("h1", null, "Functions"), filter),
+    uploader({ place }),
+    place,
+    list,
+  );
   let functions = [];
   const draw = () => listOf(functions, filter.value.trim());
   const load = async () => {
@@ -35,11 +47,20 @@ export async function show({ root, signal, query, title }) {
 
 function listOf(functions, text) {
   const found = functions.filter((f) => f.name.includes(text));
-  if (functions.length === 0) return empty("No function is deployed yet.", "Drop a component above, or run ", h("code", null, "trip deploy PATH"), ".");
+  if (functions.length === 0)
+    return empty(
+      "No function is deployed yet.",
+      "Drop a component above, or run ",
+      h("code", null, "trip deploy PATH"),
+      ".",
+    );
   if (found.length === 0) return empty("No function has this in its name.", "Try less of it.");
   const shown = found.slice(0, SHOWN_MAX);
   const more = found.length - shown.length;
-  return [table(COLUMNS, shown, { caption: "Functions" }), more ? h("p", { class: "dim" }, `${number(more)} more: filter by name.`) : null];
+  return [
+    table(COLUMNS, shown, { caption: "Functions" }),
+    more ? h("p", { class: "dim" }, `${number(more)} more: filter by name.`) : null,
+  ];
 }
 
 const open = ({ ready, running, waiting, blocked }) => ready + running + waiting + blocked;
@@ -50,8 +71,20 @@ const COLUMNS = [
   { label: "handles", wide: true, cell: (f) => handles(f) },
   { label: "open", num: true, cell: (f) => short(open(f.counts)) },
   { label: "committed", num: true, wide: true, cell: (f) => number(f.counts.committed) },
-  { label: "attempts that succeed", num: true, wide: true, cell: (f) => percent(f.counts.committed, f.counts.committed + f.counts.retried) },
-  { label: "dead", num: true, cell: (f) => (f.counts.dead ? h("a", { class: "bad", href: to(["dead"], { function: f.name }) }, number(f.counts.dead)) : "0") },
+  {
+    label: "attempts that succeed",
+    num: true,
+    wide: true,
+    cell: (f) => percent(f.counts.committed, f.counts.committed + f.counts.retried),
+  },
+  {
+    label: "dead",
+    num: true,
+    cell: (f) =>
+      f.counts.dead
+        ? h("a", { class: "bad", href: to(["dead"], { function: f.name }) }, number(f.counts.dead))
+        : "0",
+  },
 ];
 
 /// What is unusual about a function, as chips.

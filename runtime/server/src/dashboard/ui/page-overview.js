@@ -15,8 +15,13 @@ export async function show({ root, signal, title }) {
   const functions = h("section", { class: "card" }, h("h2", null, "Functions"));
   const plots = functionPlots();
   const controls = chooser(plots, signal);
-  replace(root, h("div", { class: "head" }, h("h1", null, "Overview"), heard), tiles,
-    h("section", { class: "card" }, controls, plots.element), functions);
+  replace(
+    root,
+    h("div", { class: "head" }, h("h1", null, "Overview"), heard),
+    tiles,
+    h("section", { class: "card" }, controls, plots.element),
+    functions,
+  );
   const draw = (overview) => {
     replace(tiles, tilesOf(overview));
     replace(functions, h("h2", null, "Functions"), functionsOf(overview));
@@ -35,12 +40,24 @@ export async function show({ root, signal, title }) {
   listen(api("stats", "stream"), null, { stats: draw }, signal, state);
 }
 
-const RANGES = [["15 min", 15], ["1 h", 60], ["6 h", 360]];
+const RANGES = [
+  ["15 min", 15],
+  ["1 h", 60],
+  ["6 h", 360],
+];
 
 /// Chooses what is plotted: the host or a function, and how far back.
 function chooser(plots, signal) {
-  const which = h("select", { "aria-label": "Of which function" }, h("option", { value: "" }, "All functions"));
-  const range = h("select", { "aria-label": "How far back" }, RANGES.map(([label, min]) => h("option", { value: String(min) }, label)));
+  const which = h(
+    "select",
+    { "aria-label": "Of which function" },
+    h("option", { value: "" }, "All functions"),
+  );
+  const range = h(
+    "select",
+    { "aria-label": "How far back" },
+    RANGES.map(([label, min]) => h("option", { value: String(min) }, label)),
+  );
   range.value = "60";
   let leave = new AbortController();
   const start = () => {
@@ -51,13 +68,24 @@ function chooser(plots, signal) {
   which.addEventListener("change", start);
   range.addEventListener("change", start);
   start();
-  const row = h("div", { class: "row" }, h("h2", null, "Over time"), h("span", { class: "grow" }), which, range);
+  const row = h(
+    "div",
+    { class: "row" },
+    h("h2", null, "Over time"),
+    h("span", { class: "grow" }),
+    which,
+    range,
+  );
   let known = "";
   row.offer = (names) => {
     if (known === names.join()) return;
     known = names.join();
     const chosen = which.value;
-    replace(which, h("option", { value: "" }, "All functions"), [...names].sort().map((name) => h("option", { value: name }, name)));
+    replace(
+      which,
+      h("option", { value: "" }, "All functions"),
+      [...names].sort().map((name) => h("option", { value: name }, name)),
+    );
     which.value = names.includes(chosen) ? chosen : "";
   };
   return row;
@@ -69,12 +97,29 @@ function tilesOf(overview) {
   return [
     tile("accepted", rate(rates.accepted), "/s", `${number(overview.accepted)} since the start`),
     tile("committed", rate(rates.committed), "/s", `${number(overview.committed)} since the start`),
-    tile("open", short(open), "", `${short(overview.ready)} ready, ${short(overview.running)} running, ${short(overview.waiting)} waiting, ${short(overview.blocked)} blocked`, "#/queue"),
+    tile(
+      "open",
+      short(open),
+      "",
+      `${short(overview.ready)} ready, ${short(overview.running)} running, ${short(overview.waiting)} waiting, ${short(overview.blocked)} blocked`,
+      "#/queue",
+    ),
     tile("accept → commit p50", ...split(latency.p50Ms), `p99 ${duration(latency.p99Ms)}, last minute`),
     tile("handling, mean", ...split(handling.meanMs), `p99 ${duration(handling.p99Ms)}, last minute`),
     tile("retried", rate(rates.retried), "/s", `${number(overview.retried)} since the start`),
-    tile("dead letters", short(overview.deadNow), "", `${number(overview.dead)} since the start`, "#/dead", overview.deadNow > 0 ? "bad" : ""),
-    tile("disk sync p99", ...split(sync.p99Ms), `${bytes(overview.diskFreeBytes)} free${lag.seconds == null ? "" : `, lag ${duration(lag.seconds * 1000)}`}`),
+    tile(
+      "dead letters",
+      short(overview.deadNow),
+      "",
+      `${number(overview.dead)} since the start`,
+      "#/dead",
+      overview.deadNow > 0 ? "bad" : "",
+    ),
+    tile(
+      "disk sync p99",
+      ...split(sync.p99Ms),
+      `${bytes(overview.diskFreeBytes)} free${lag.seconds == null ? "" : `, lag ${duration(lag.seconds * 1000)}`}`,
+    ),
   ];
 }
 
@@ -84,13 +129,24 @@ function split(ms) {
 }
 
 function tile(label, value, unit, more, href, tone = "") {
-  const inside = [h("span", { class: "label" }, label), h("span", { class: `value ${tone}` }, value, unit ? h("small", null, ` ${unit}`) : null), h("span", { class: "more" }, more)];
+  const inside = [
+    h("span", { class: "label" }, label),
+    h("span", { class: `value ${tone}` }, value, unit ? h("small", null, ` ${unit}`) : null),
+    h("span", { class: "more" }, more),
+  ];
   return href ? h("a", { class: "tile", href }, inside) : h("div", { class: "tile" }, inside);
 }
 
 function functionsOf({ functions, functionsLeftOut }) {
   if (functions.length === 0) {
-    return empty("No function is deployed yet.", "Drop a component on ", h("a", { href: "#/functions" }, "Functions"), ", or run ", h("code", null, "trip deploy PATH"), ".");
+    return empty(
+      "No function is deployed yet.",
+      "Drop a component on ",
+      h("a", { href: "#/functions" }, "Functions"),
+      ", or run ",
+      h("code", null, "trip deploy PATH"),
+      ".",
+    );
   }
   const columns = [
     { label: "name", cell: (f) => [h("a", { href: to(["functions", f.name]) }, f.name), " ", state(f)] },
@@ -100,9 +156,18 @@ function functionsOf({ functions, functionsLeftOut }) {
     { label: "mean", num: true, wide: true, cell: (f) => duration(f.handling.meanMs) },
     { label: "p50", num: true, wide: true, cell: (f) => duration(f.latency.p50Ms) },
     { label: "p99", num: true, cell: (f) => duration(f.latency.p99Ms) },
-    { label: "dead", num: true, cell: (f) => (f.deadNow ? h("a", { class: "bad", href: to(["dead"], { function: f.name }) }, short(f.deadNow)) : "0") },
+    {
+      label: "dead",
+      num: true,
+      cell: (f) =>
+        f.deadNow
+          ? h("a", { class: "bad", href: to(["dead"], { function: f.name }) }, short(f.deadNow))
+          : "0",
+    },
   ];
-  const more = functionsLeftOut ? h("p", { class: "dim" }, `${number(functionsLeftOut)} more have less to do.`) : null;
+  const more = functionsLeftOut
+    ? h("p", { class: "dim" }, `${number(functionsLeftOut)} more have less to do.`)
+    : null;
   return [table(columns, functions, { caption: "Functions" }), more];
 }
 

@@ -6,7 +6,7 @@ const HEIGHT = 132;
 const PAD = { left: 44, right: 8, top: 8, bottom: 20 };
 
 /// A plot of `series`, which are `{ name, tone, of(point), most }`: what stands for several points
-/// is their mean, or with `most` the greatest. `update(points)` draws; points have `at` in ms.
+/// is their mean, or with `most` the greatest. `update(points, from, till)` draws; all times are in ms.
 export function plot({ title, series, format }) {
   const readings = series.map(() => h("b", null, ""));
   const legend = series.map((one, i) =>
@@ -14,8 +14,13 @@ export function plot({ title, series, format }) {
   );
   const when = h("span", { class: "when" });
   const canvas = s("svg", { role: "img", "aria-label": title });
-  const box = h("figure", { class: "plot" }, h("figcaption", null, h("span", { class: "name" }, title), legend, when), canvas);
-  const state = { points: [], shown: [], width: 0, series, format, canvas, title };
+  const box = h(
+    "figure",
+    { class: "plot" },
+    h("figcaption", null, h("span", { class: "name" }, title), legend, when),
+    canvas,
+  );
+  const state = { points: [], from: 0, till: 1, shown: [], width: 0, series, format, canvas, title };
   const read = (point) => readAt(state, readings, when, point);
   const draw = () => {
     if (state.width > 0) redraw(state);
@@ -23,8 +28,8 @@ export function plot({ title, series, format }) {
   };
   watchSize(canvas, state, draw);
   watchPointer(canvas, state, read);
-  const update = (points) => {
-    state.points = points;
+  const update = (points, from, till) => {
+    Object.assign(state, { points, from, till });
     draw();
   };
   return { element: box, update };
@@ -78,12 +83,11 @@ function readAt({ series, shown, format }, readings, when, point) {
 }
 
 function redraw(state) {
-  const { canvas, points, series, width, format, title } = state;
+  const { canvas, points, from, till, series, width, format, title } = state;
   canvas.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   const columns = gather(points, series, Math.max(20, Math.floor((width - PAD.left) / 3)));
   const values = columns.flatMap((column) => column.values).filter((value) => value != null);
   const top = ceiling(Math.max(0, ...values));
-  const [from, till] = [points[0]?.at ?? 0, points.at(-1)?.at ?? 1];
   const x = (at) => PAD.left + ((at - from) / Math.max(1, till - from)) * (width - PAD.left - PAD.right);
   const y = (value) => HEIGHT - PAD.bottom - (value / top) * (HEIGHT - PAD.top - PAD.bottom);
   state.shown = columns.map((column) => ({ ...column, x: Math.round(x(column.at) * 10) / 10 }));
@@ -100,7 +104,12 @@ function gather(points, series, most) {
   const columns = [];
   for (let i = 0; i < points.length; i += size) {
     const part = points.slice(i, i + size);
-    const values = series.map((one) => fold(part.map(one.of).filter((value) => value != null), one.most));
+    const values = series.map((one) =>
+      fold(
+        part.map(one.of).filter((value) => value != null),
+        one.most,
+      ),
+    );
     columns.push({ at: part.at(-1).at, values });
   }
   return columns;
@@ -119,7 +128,13 @@ function ceiling(value) {
 
 function grid(top, y, width, format) {
   return [0, top / 2, top].map((value) => [
-    s("line", { class: value === 0 ? "axis" : "grid", x1: PAD.left, x2: width - PAD.right, y1: y(value), y2: y(value) }),
+    s("line", {
+      class: value === 0 ? "axis" : "grid",
+      x1: PAD.left,
+      x2: width - PAD.right,
+      y1: y(value),
+      y2: y(value),
+    }),
     s("text", { class: "tick", x: PAD.left - 6, y: y(value) + 3.5, "text-anchor": "end" }, format(value)),
   ]);
 }

@@ -12,15 +12,32 @@ export async function replayDialog(story, functions) {
     return;
   }
   const original = editable(story.event);
-  const which = h("select", { name: "function" }, ordered(story, functions).map((name) => h("option", { value: name }, name)));
-  const text = h("textarea", { name: "data", rows: "12", spellcheck: "false", value: original.text, readonly: original.kind === "binary" });
+  const which = h(
+    "select",
+    { name: "function" },
+    ordered(story, functions).map((name) => h("option", { value: name }, name)),
+  );
+  const text = h("textarea", {
+    name: "data",
+    rows: "12",
+    spellcheck: "false",
+    value: original.text,
+    readonly: original.kind === "binary",
+  });
   const wrong = h("p", { class: "problem", role: "alert", hidden: true });
   const send = h("button", { class: "primary" }, "Replay as it was");
   const relabel = () => {
     send.textContent = text.value === original.text ? "Replay as it was" : "Replay with this payload";
   };
   text.addEventListener("input", relabel);
-  const form = h("form", { class: "stack" }, h("label", null, "Function", which), h("label", null, `Payload (${original.label})`, text), wrong, h("div", { class: "row end" }, send));
+  const form = h(
+    "form",
+    { class: "stack" },
+    h("label", null, "Function", which),
+    h("label", null, `Payload (${original.label})`, text),
+    wrong,
+    h("div", { class: "row end" }, send),
+  );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const edited = text.value === original.text ? null : text.value;
@@ -34,7 +51,10 @@ export async function replayDialog(story, functions) {
 
 async function replay(seq, name, kind, edited, form) {
   const body = bodyOf(name, kind, edited);
-  const answer = await ask("POST", api("events", seq, "replay"), { body, headers: { "content-type": "application/json" } });
+  const answer = await ask("POST", api("events", seq, "replay"), {
+    body,
+    headers: { "content-type": "application/json" },
+  });
   form.closest("dialog").close();
   say(`Replayed for ${name}${answer.seq ? ` as #${answer.seq}` : ""}.`);
   if (answer.seq) location.hash = `#/events/${answer.seq}`;
@@ -51,11 +71,16 @@ function bodyOf(name, kind, edited) {
 }
 
 function editable(event) {
-  if (event.data !== undefined) return { kind: "json", label: "JSON", text: JSON.stringify(event.data, null, 2) };
+  if (event.data !== undefined)
+    return { kind: "json", label: "JSON", text: JSON.stringify(event.data, null, 2) };
   if (event.data_base64 === undefined) return { kind: "json", label: "none: JSON makes one", text: "" };
   try {
     const raw = Uint8Array.from(atob(event.data_base64), (char) => char.charCodeAt(0));
-    return { kind: "text", label: event.datacontenttype ?? "text", text: new TextDecoder("utf-8", { fatal: true }).decode(raw) };
+    return {
+      kind: "text",
+      label: event.datacontenttype ?? "text",
+      text: new TextDecoder("utf-8", { fatal: true }).decode(raw),
+    };
   } catch {
     return { kind: "binary", label: "not text: it can be replayed as it was", text: event.data_base64 };
   }

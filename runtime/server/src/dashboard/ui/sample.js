@@ -13,7 +13,14 @@ export async function sampleFor({ revisions }) {
       // What can't be had is made up.
     }
   }
-  return { specversion: "1.0", id: newId(), source: "/dashboard", type: concrete(patterns[0]), datacontenttype: "application/json", data: {} };
+  return {
+    specversion: "1.0",
+    id: newId(),
+    source: "/dashboard",
+    type: concrete(patterns[0]),
+    datacontenttype: "application/json",
+    data: {},
+  };
 }
 
 /// A type that a pattern matches.

@@ -42,7 +42,10 @@ function busy(spans, from, till) {
 }
 
 function cut(ran, from, till) {
-  const total = Math.max(1, ran.reduce((sum, [start, end]) => sum + end - start, 0));
+  const total = Math.max(
+    1,
+    ran.reduce((sum, [start, end]) => sum + end - start, 0),
+  );
   const long = Math.max(250, total * CUT_FACTOR);
   const pieces = [];
   let since = from;

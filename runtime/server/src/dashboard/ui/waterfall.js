@@ -48,8 +48,14 @@ function spansOf({ node, delivery }, now) {
   let since = accepted;
   for (const attempt of delivery.history) {
     const [from, till] = [Date.parse(attempt.started), Date.parse(attempt.ended)];
-    if (from > since) spans.push({ kind: "wait", from: since, till: from, text: waited(spans, delivery, from - since) });
-    spans.push({ kind: attempt.outcome, from, till, text: `attempt ${attempt.attempt} on ${attempt.revision}: ${attempt.outcome}, ${duration(till - from)}` });
+    if (from > since)
+      spans.push({ kind: "wait", from: since, till: from, text: waited(spans, delivery, from - since) });
+    spans.push({
+      kind: attempt.outcome,
+      from,
+      till,
+      text: `attempt ${attempt.attempt} on ${attempt.revision}: ${attempt.outcome}, ${duration(till - from)}`,
+    });
     since = till;
   }
   if (isOpen(delivery.status)) {
@@ -66,7 +72,9 @@ export function isOpen(text) {
 
 function waited(earlier, delivery, ms) {
   if (earlier.length) return `waited ${duration(ms)} to be tried again`;
-  return delivery.key ? `waited ${duration(ms)} for its turn, in the lane ${delivery.key}` : `waited ${duration(ms)} for its turn`;
+  return delivery.key
+    ? `waited ${duration(ms)} for its turn, in the lane ${delivery.key}`
+    : `waited ${duration(ms)} for its turn`;
 }
 
 function rowOf({ node, delivery, depth, named, spans }, time, chosen) {
@@ -75,12 +83,22 @@ function rowOf({ node, delivery, depth, named, spans }, time, chosen) {
   const label = [
     named ? h("a", { href, "aria-current": here ? "true" : null }, node.event.type) : null,
     named ? h("span", { class: "dim" }, ` #${node.seq}`) : null,
-    delivery ? h("span", { class: "goes" }, " → ", delivery.function) : named && node.deliveries.length === 0 ? h("span", { class: "dim" }, " → nobody") : null,
+    delivery
+      ? h("span", { class: "goes" }, " → ", delivery.function)
+      : named && node.deliveries.length === 0
+        ? h("span", { class: "dim" }, " → nobody")
+        : null,
   ];
   const bars = spans.map((span) => bar(span, time));
   const total = delivery ? spans.reduce((sum, span) => sum + span.till - span.from, 0) : null;
   const end = delivery ? [status(delivery.status), h("span", { class: "took" }, duration(total))] : null;
-  const line = h("li", { class: here ? "here" : null, "data-row": true }, h("span", { class: "what" }, label), h("span", { class: "track", "aria-label": spans.map((span) => span.text).join("; "), role: "img" }, bars), h("span", { class: "end" }, end));
+  const line = h(
+    "li",
+    { class: here ? "here" : null, "data-row": true },
+    h("span", { class: "what" }, label),
+    h("span", { class: "track", "aria-label": spans.map((span) => span.text).join("; "), role: "img" }, bars),
+    h("span", { class: "end" }, end),
+  );
   return place(line, { depth: String(Math.min(depth, 8)) });
 }
 
@@ -93,7 +111,20 @@ function bar({ kind, from, till, text, open }, time) {
 function axis(time) {
   const marks = time.marks.map(({ at, text, cut }) => {
     const side = at > 85 ? " left" : "";
-    return place(h("span", { class: (cut ? "cut" : "mark") + side, title: cut ? "nothing ran in this time" : null }, text), { x: `${at}%` });
+    return place(
+      h(
+        "span",
+        { class: (cut ? "cut" : "mark") + side, title: cut ? "nothing ran in this time" : null },
+        text,
+      ),
+      { x: `${at}%` },
+    );
   });
-  return h("div", { class: "axis", "aria-hidden": "true" }, h("span", { class: "what" }), h("span", { class: "track" }, marks), h("span", { class: "end" }));
+  return h(
+    "div",
+    { class: "axis", "aria-hidden": "true" },
+    h("span", { class: "what" }),
+    h("span", { class: "track" }, marks),
+    h("span", { class: "end" }),
+  );
 }
