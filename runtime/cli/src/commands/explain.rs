@@ -78,8 +78,12 @@ fn section(code: &Code) -> &'static str {
 
 fn unknown(text: &str) -> String {
     let text: String = text.chars().take(80).collect();
+    let family = text.split('.').next().unwrap_or_default();
     match nearest(&text) {
         Some(code) => format!("there is no code `{text}`: did you mean `{}`?", code.code),
+        None if codes::all().any(|code| is_of(code, family)) => {
+            format!("there is no code `{text}`: `trip explain {family}` lists those of its kind")
+        }
         None => format!("there is no code `{text}`: `trip explain` lists them all"),
     }
 }
@@ -128,5 +132,7 @@ mod tests {
         let told = unknown(&"ä".repeat(5000));
         assert!(told.chars().count() < 160, "{told}");
         assert!(unknown("trust.unsigend").contains("did you mean `trust.unsigned`?"));
+        assert!(unknown("journal.the_disk_is_full").contains("`trip explain journal` lists"));
+        assert!(unknown("x").contains("`trip explain` lists them all"));
     }
 }
