@@ -51,7 +51,9 @@ fn write_command(out: &mut String, command: &Command, parent: &str, depth: usize
     let usage = usage.trim_start_matches("Usage:").lines().map(str::trim).collect::<Vec<_>>();
     write!(out, "\n{} {name}\n\n{}.\n\n", "#".repeat(depth), about(command)).unwrap();
     write!(out, "```text\n{}\n```\n", usage.join("\n")).unwrap();
-    let own = |arg: &&Arg| !arg.is_hide_set() && !is_everywhere(arg);
+    // What holds for all below a command is told with that.
+    let told = |arg: &Arg| arg.is_hide_set() || is_everywhere(arg);
+    let own = |arg: &&Arg| !told(arg) && (depth == 2 || !arg.is_global_set());
     if command.get_arguments().any(|arg| own(&arg)) {
         out.push('\n');
         write_arguments(out, command.get_arguments().filter(own));
