@@ -9,6 +9,8 @@ mod host;
 mod load;
 mod output;
 mod project;
+#[cfg(test)]
+mod reference;
 
 use std::process::ExitCode;
 
