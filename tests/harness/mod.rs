@@ -2,6 +2,7 @@
 //! its own, and an HTTP client that can also misbehave. Knows nothing of the crates inside.
 
 mod api;
+mod browser;
 mod certificates;
 mod cli;
 mod documents;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 
 pub(crate) use api::{committed, dead, text_reply, upload};
+pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
 pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};

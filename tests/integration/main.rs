@@ -13,6 +13,7 @@ mod accept;
 mod access;
 mod batches;
 mod breaker;
+mod browser;
 mod canary;
 mod checker;
 mod cli;

@@ -41,6 +41,7 @@ export async function show({ root, signal, title }) {
 }
 
 const RANGES = [
+  ["5 min", 5],
   ["15 min", 15],
   ["1 h", 60],
   ["6 h", 360],

@@ -26,6 +26,7 @@ export async function replayDialog(story, functions) {
   });
   const wrong = h("p", { class: "problem", role: "alert", hidden: true });
   const send = h("button", { class: "primary" }, "Replay as it was");
+  const cancel = h("button", { type: "button", onclick: () => cancel.closest("dialog").close() }, "Cancel");
   const relabel = () => {
     send.textContent = text.value === original.text ? "Replay as it was" : "Replay with this payload";
   };
@@ -36,7 +37,7 @@ export async function replayDialog(story, functions) {
     h("label", null, "Function", which),
     h("label", null, `Payload (${original.label})`, text),
     wrong,
-    h("div", { class: "row end" }, send),
+    h("div", { class: "row end" }, cancel, send),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -46,7 +47,7 @@ export async function replayDialog(story, functions) {
     wrong.textContent = problem ?? "";
     if (!problem) await busy(send, () => replay(story.seq, which.value, original.kind, edited, form));
   });
-  await dialog(`Replay #${story.seq}`, form, [{ label: "Cancel", value: "" }]);
+  await dialog(`Replay #${story.seq}`, form, []);
 }
 
 async function replay(seq, name, kind, edited, form) {

@@ -58,7 +58,7 @@ function formOf(file, name, place, changed) {
     value: name ?? named(file),
     required: true,
     readonly: Boolean(name),
-    pattern: "[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+    pattern: "[a-z0-9]([a-z0-9\\-]*[a-z0-9])?",
     maxlength: "63",
     title: "a-z, 0-9 and -",
   });
@@ -147,11 +147,8 @@ function ascii(config) {
   );
 }
 
+/// As it is before; null for a new one, which is no error to ask for.
 async function current(name) {
-  try {
-    return await get(api("functions", name));
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
+  const { functions } = await get(api("functions"));
+  return functions.find((f) => f.name === name) ?? null;
 }
