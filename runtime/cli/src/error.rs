@@ -16,6 +16,8 @@ pub(crate) enum Error {
     /// The command was understood, and what it found is a failure.
     #[error("{0}")]
     Failed(String),
+    #[error("there is no event `{id}`, or it is kept no longer")]
+    NoEvent { id: String },
     #[error("{what} `{path}`", path = path.display())]
     File {
         what: &'static str,
@@ -33,6 +35,8 @@ pub(crate) enum Error {
     Access(triphammer_access::Error),
     #[error(transparent)]
     Host(#[from] host::Error),
+    #[error("the terminal can't be drawn on")]
+    Terminal(#[source] io::Error),
     #[error("the output could not be written")]
     Output(#[source] io::Error),
 }

@@ -9,6 +9,7 @@ mod host;
 mod load;
 mod output;
 mod project;
+mod screen;
 
 use std::process::ExitCode;
 

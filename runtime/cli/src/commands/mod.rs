@@ -27,6 +27,7 @@ pub(crate) mod token;
 pub(crate) mod up;
 
 mod deployment;
+mod feed;
 mod listing;
 mod outgoing;
 mod show;
