@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
     activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, key,
-    new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, up,
+    new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, top, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -106,6 +106,8 @@ pub(crate) enum Command {
     Send(send::Args),
     /// Watch what happens, as it happens
     Tail(tail::Args),
+    /// Watch how the host and its functions are doing
+    Top(top::Args),
     /// List events, newest first
     Events(events::Args),
     /// Show an event's whole story

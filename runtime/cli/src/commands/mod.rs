@@ -24,6 +24,7 @@ pub(crate) mod state;
 pub(crate) mod tail;
 pub(crate) mod test;
 pub(crate) mod token;
+pub(crate) mod top;
 pub(crate) mod up;
 
 mod deployment;
@@ -58,6 +59,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::State(args) => state::run(args, &connect(global)?, output),
         Command::Send(args) => send::run(args, &connect(global)?, output),
         Command::Tail(args) => tail::run(args, &connect(global)?, output),
+        Command::Top(args) => top::run(args, &connect(global)?, output),
         Command::Events(args) => events::run(args, &connect(global)?, output),
         Command::Event(args) => event::run(args, &connect(global)?, output),
         Command::Dead(args) => dead::run(args, &connect(global)?, output),

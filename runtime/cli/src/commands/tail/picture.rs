@@ -29,7 +29,9 @@ const DEPTH_MAX: usize = 12;
 pub(super) fn draw(state: &mut State, frame: &mut Frame<'_>) {
     let parts = [Constraint::Length(1), Constraint::Min(0), Constraint::Length(1)];
     let [head, body, foot] = Layout::vertical(parts).areas(frame.area());
-    bar(frame, head, title(state), counters(state));
+    let is_story = matches!(state.mode, Mode::Story(_));
+    let right = if is_story { Line::default() } else { counters(state) };
+    bar(frame, head, title(state), right);
     if let Mode::Story(story) = &mut state.mode {
         draw_story(story, frame, body);
         return bar(frame, foot, dim(STORY_KEYS).into(), Line::default());

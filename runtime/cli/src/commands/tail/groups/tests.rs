@@ -82,12 +82,13 @@ fn attempts_are_kept_with_their_times_and_errors() {
 
 #[test]
 fn an_attempt_that_began_before_the_view_has_an_end() {
-    let groups = groups(&[committed(7, "f", &[])]);
-    let group = groups.of("7".parse().unwrap()).unwrap();
-    assert_eq!((group.ty.as_str(), group.legs[0].tries[0].took_ms), ("", Some(1.25)));
-    let groups = super::tests::groups(&[dead(7, "f")]);
-    let group = groups.of("7".parse().unwrap()).unwrap();
-    assert_eq!(group.legs[0].tries[0].took_ms, None, "nobody knows");
+    let only = |item: Value| {
+        let groups = groups(&[item]);
+        let group = groups.of("7".parse().unwrap()).unwrap();
+        (group.ty.clone(), group.legs[0].tries[0].took_ms)
+    };
+    assert_eq!(only(committed(7, "f", &[])), (String::new(), Some(1.25)));
+    assert_eq!(only(dead(7, "f")), (String::new(), None), "nobody knows how long");
 }
 
 #[test]
