@@ -28,6 +28,7 @@ mod guest_calls;
 mod hooks;
 mod hot_swap;
 mod hygiene;
+mod insight;
 mod ledger;
 mod misbehaving;
 mod outbound;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
-    activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, key,
-    new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, top, up,
+    activate, audit, bench, build, dead, demo, deploy, event, events, explain, function, functions,
+    key, new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token,
+    top, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -128,6 +129,8 @@ pub(crate) enum Command {
     Key(key::Args),
     /// List who changed what
     Audit(audit::Args),
+    /// Say what an error code means, and what to do next
+    Explain(explain::Args),
 }
 
 #[cfg(test)]

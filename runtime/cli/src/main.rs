@@ -9,6 +9,8 @@ mod host;
 mod load;
 mod output;
 mod project;
+#[cfg(test)]
+mod reference;
 mod screen;
 
 use std::process::ExitCode;

@@ -19,8 +19,10 @@ use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::listen;
+use crate::overview::{Samples, sample};
 use crate::push::Pusher;
 use crate::route::Server;
+use crate::settings::Fixed;
 use crate::tasks::{TaskError, TaskKind, Tasks};
 use crate::tls::{Tls, TlsError};
 
@@ -131,6 +133,8 @@ impl App {
         let mut tasks = Tasks::new();
         gate.record(gate.own("host-start", started(&config, address, &gate))).await;
         let server = Arc::new(server(&config, address, pipeline, gate, tls, &tasks));
+        let sampling = sample(server.samples.clone(), server.pipeline.clone(), tasks.shutdown());
+        tasks.spawn(TaskKind::Sampler, sampling);
         tasks.spawn(TaskKind::Http, listen::serve(listener, server, tasks.shutdown()));
         info!(%address, "listening");
         let mut asked = None;
@@ -220,6 +224,8 @@ fn server(
         },
         multiplexed: Arc::new(Semaphore::new(http.connections_max)),
         streams: Arc::new(Semaphore::new(http.streams_max)),
+        samples: Samples::default(),
+        settings: Fixed::of(config, address),
         shutdown: tasks.shutdown(),
         http,
     }

@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod event;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod function;
 pub(crate) mod functions;
 pub(crate) mod key;
@@ -69,6 +70,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Token(args) => token::run(args, output),
         Command::Key(args) => key::run(&args, output),
         Command::Audit(args) => audit::run(args, &connect(global)?, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Bench(args) => bench::run(args, &connect(global)?, output),
     }
 }

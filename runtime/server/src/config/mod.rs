@@ -374,4 +374,6 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
