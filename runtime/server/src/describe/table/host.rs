@@ -23,8 +23,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         asset(),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
-        looked_at("/metrics", "getMetrics", "Prometheus text", metrics::CONTENT_TYPE, READ)
-            .refuses(&[DISK]),
+        scrape(),
         description("/openapi.json", "getOpenApi", "This document"),
         description("/asyncapi.json", "getAsyncApi", "The event types that are known")
             .refuses(&[DISK]),
@@ -60,6 +59,15 @@ fn asset() -> Operation {
         .answers("200", "As it was built into the host.", files)
         .answers("304", "The client has it.", json!(null))
         .refuses(&[QUERY, &[(404, "http.not_found")]])
+}
+
+/// As OpenMetrics for who accepts it.
+fn scrape() -> Operation {
+    let text = json!({ "schema": { "type": "string" } });
+    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
+    Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
+        .answers("200", "The metrics.", content)
+        .refuses(&[QUERY, DISK])
 }
 
 fn readiness() -> Operation {
