@@ -35,6 +35,7 @@ mod ledger;
 mod misbehaving;
 mod outbound;
 mod packaging;
+mod pictures;
 mod post;
 mod replay;
 mod retry;
