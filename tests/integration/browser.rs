@@ -102,7 +102,7 @@ fn the_keyboard_leads_everywhere() {
     page.browser.press(&format!("counter.add{ENTER}"));
     page.at("events?type=counter.add");
     page.browser.wait("document.querySelectorAll('#list tbody tr').length === 3");
-    page.browser.wait("document.activeElement === document.body");
+    page.browser.wait("document.activeElement.id === 'main'");
     page.browser.press("jjk");
     page.browser
         .wait("document.activeElement === document.querySelector('#list tbody tr:first-child a')");
@@ -143,6 +143,7 @@ fn an_event_has_its_story_as_a_waterfall() {
     page.browser.see("#caused li:nth-child(2)", "script.done");
     page.browser.wait("document.querySelectorAll('#caused li.here .bar.retry').length === 1");
     page.browser.wait("document.querySelectorAll('#caused li.here .bar.committed').length === 1");
+    page.browser.see("#deliveries .wait-line", "to be tried again");
     page.browser.see("#deliveries .attempt.retry", "invoke.retry");
     page.browser.see("#deliveries .attempt.committed", "Attempt 2");
     page.browser.see("#data", "\"retries\"");

@@ -4,8 +4,10 @@ import { h, to } from "./dom.js";
 import { away, duration, time } from "./format.js";
 import { inline, payload } from "./json.js";
 import { facts, status } from "./table.js";
+import { spansOf } from "./waterfall.js";
 
-export function deliveryCard(delivery) {
+/// `story` is that of the event.
+export function deliveryCard(story, delivery) {
   const { function: name, key, timer, due, waitingFor, history } = delivery;
   const idle = history.length === 0 && !waitingFor && !delivery.died;
   return h(
@@ -22,9 +24,18 @@ export function deliveryCard(delivery) {
     waitingFor ? h("p", { class: "note" }, whyOf(delivery.reason, waitingFor)) : null,
     due && !waitingFor ? h("p", { class: "dim" }, "due ", time(due)) : null,
     deathOf(delivery),
-    history.map(attemptOf),
+    timelineOf(story, delivery),
     idle ? h("p", { class: "dim" }, delivery.reason || "No attempt was made.") : null,
   );
+}
+
+/// From the acceptance on: each wait with its reason, each attempt.
+function timelineOf(story, delivery) {
+  if (delivery.history.length === 0) return null;
+  const past = spansOf({ node: story, delivery }, Date.now()).filter((span) => !span.open);
+  const accepted = h("p", { class: "wait-line" }, "accepted ", time(story.accepted, { precise: true }));
+  const line = (span) => (span.attempt ? attemptOf(span.attempt) : h("p", { class: "wait-line" }, span.text));
+  return [accepted, past.map(line)];
 }
 
 function deathOf({ died, error }) {
