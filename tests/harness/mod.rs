@@ -10,6 +10,7 @@ mod feed;
 mod guests;
 mod host;
 mod http;
+mod page;
 mod sink;
 mod wait;
 
@@ -26,6 +27,7 @@ pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
+pub(crate) use page::Page;
 pub(crate) use sink::Sink;
 pub(crate) use wait::{DEADLINE, until};
 

@@ -15,6 +15,7 @@ mod alerts;
 mod batches;
 mod breaker;
 mod browser;
+mod browser_safety;
 mod canary;
 mod checker;
 mod cli;
