@@ -35,6 +35,7 @@ mod misbehaving;
 mod outbound;
 mod packaging;
 mod post;
+mod prometheus;
 mod replay;
 mod retry;
 mod ring;
