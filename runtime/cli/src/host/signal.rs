@@ -64,16 +64,22 @@ pub(crate) async fn stop_requested(with_stdin: bool) -> Result<(), Error> {
 
 /// Set when the process is asked to stop, for those that look in from time to time.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::Start)?;
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
+    when_asked_to_stop(move || set.store(true, Ordering::Relaxed))?;
+    Ok(flag)
+}
+
+/// Calls `tell`, from a thread of its own, when the process is asked to stop.
+pub(crate) fn when_asked_to_stop(tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Start)?;
     std::thread::spawn(move || {
         if runtime.block_on(interrupted()).is_ok() {
-            set.store(true, Ordering::Relaxed);
+            tell();
         }
         // A second request is heard by the task that the first one left behind.
         runtime.block_on(std::future::pending::<()>());
     });
-    Ok(flag)
+    Ok(())
 }
