@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod access;
+mod alerts;
 mod batches;
 mod breaker;
 mod canary;

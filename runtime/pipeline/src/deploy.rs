@@ -354,9 +354,10 @@ impl Core {
         inner: &mut Inner,
         name: &FunctionName,
         definition: Definition,
-        Change { loaded, raised, keeps_revisions }: Change,
+        Change { loaded, mut raised, keeps_revisions }: Change,
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
+        raised.extend(self.tell_paused(inner, name, &definition));
         let recorded = definition.clone();
         let mut record = Record::Define { at, name: name.clone(), definition: recorded, raised };
         inner.bound_waits(&mut record);

@@ -9,6 +9,7 @@
 //! in memory here is a view of it. Knows nothing of HTTP, and nothing of bytes on disk.
 
 mod admin;
+mod alert;
 mod batches;
 mod boot;
 mod breaker;
@@ -81,6 +82,7 @@ mod wait;
 mod waiters;
 mod window;
 
+pub use alert::Alert;
 pub use breaker::{BreakerInfo, BreakerState};
 pub use canary::{InvalidShare, Share};
 pub use capabilities::Capabilities;

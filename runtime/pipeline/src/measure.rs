@@ -34,6 +34,12 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    pub fn add(&mut self, other: Self) {
+        self.committed += other.committed;
+        self.retried += other.retried;
+        self.dead += other.dead;
+    }
+
     fn count(&mut self, end: End) {
         let one = match end {
             End::Committed => &mut self.committed,
@@ -227,7 +233,7 @@ impl Inner {
 }
 
 impl Counts {
-    fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.ready += other.ready;
         self.running += other.running;
         self.waiting += other.waiting;

@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use triphammer_journal::{Entrance, LogPause as Pause, Space, StateListQuery};
 use triphammer_model::{Event, FunctionName, OrderingKey, RevisionId, Seq, Timestamp};
 
+use crate::alert::Alert;
 use crate::canary::Share;
 use crate::causes::Cause;
 use crate::core::Core;
@@ -401,6 +402,11 @@ impl Pipeline {
         };
         drop(inner);
         stats
+    }
+
+    /// Raises an event of the host's own. None when the journal takes none at the moment.
+    pub async fn alert(&self, alert: Alert) -> Result<Option<Seq>, QueryError> {
+        self.core.alert(alert).await
     }
 
     /// The host as of now, with what it has measured.

@@ -24,6 +24,16 @@ pub struct TimesTotal {
     pub classes: [u64; BOUNDS_US.len() + 1],
 }
 
+impl TimesTotal {
+    pub fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        for (class, more) in self.classes.iter_mut().zip(other.classes) {
+            *class += more;
+        }
+    }
+}
+
 /// Times of a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TimesRecent {

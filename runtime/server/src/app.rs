@@ -11,6 +11,7 @@ use triphammer_access::{AuditLog, TokenFile, Tokens};
 use triphammer_outbound::{Client, SetupError};
 use triphammer_pipeline::{OpenError, Options, Pipeline, Push, Running};
 
+use crate::alerts::Watch;
 use crate::body::BodyReader;
 use crate::codec::Bounds;
 use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, Token};
@@ -133,7 +134,8 @@ impl App {
         let mut tasks = Tasks::new();
         gate.record(gate.own("host-start", started(&config, address, &gate))).await;
         let server = Arc::new(server(&config, address, pipeline, gate, tls, &tasks));
-        let sampling = sample(server.samples.clone(), server.pipeline.clone(), tasks.shutdown());
+        let (samples, watched) = (server.samples.clone(), server.pipeline.clone());
+        let sampling = sample(samples, watched, Watch::new(config.alerts), tasks.shutdown());
         tasks.spawn(TaskKind::Sampler, sampling);
         tasks.spawn(TaskKind::Http, listen::serve(listener, server, tasks.shutdown()));
         info!(%address, "listening");

@@ -3,6 +3,7 @@
 //! The composition root. Types of HTTP stop here; nothing below knows what a request is.
 
 mod admit;
+mod alerts;
 mod api;
 mod app;
 mod body;
@@ -39,8 +40,8 @@ mod views;
 
 pub use app::{App, AppError};
 pub use config::{
-    AccessConfig, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides, TlsConfig,
-    Token,
+    AccessConfig, AlertBounds, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides,
+    TlsConfig, Token,
 };
 pub use tls::TlsError;
 pub use trust::{ModuleKey, PublicKey, TrustError};

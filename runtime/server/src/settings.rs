@@ -26,6 +26,15 @@ pub(crate) struct Fixed {
     /// By the name of the setting; in bytes, milliseconds or pieces, as it says.
     limits: BTreeMap<&'static str, u64>,
     retention: Retention,
+    alerts: Alerts,
+}
+
+/// When something is told as an event; null for never.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Alerts {
+    lag_ms: Option<u64>,
+    disk_free_bytes: Option<u64>,
 }
 
 /// How long what has happened is kept, and how much of it.
@@ -98,6 +107,10 @@ impl Fixed {
                 bytes: pipeline.retention_bytes,
                 dedup_window_ms: ms(pipeline.dedup_window),
                 dedup_bytes: pipeline.dedup_bytes,
+            },
+            alerts: Alerts {
+                lag_ms: config.alerts.lag.map(ms),
+                disk_free_bytes: config.alerts.disk_free,
             },
         }
     }

@@ -34,8 +34,10 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let pipeline = &call.server.pipeline;
     let hooks: Vec<_> = call.server.hooks.infos().collect();
     let functions = pipeline.functions().await?;
-    let text = metrics::text(&pipeline.stats(), process::usage(), &functions, &hooks);
-    Ok(respond(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()))
+    let (stats, measures) = (pipeline.stats(), pipeline.measures());
+    let text = metrics::text(&stats, &measures, process::usage(), &functions, &hooks);
+    let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
+    Ok(respond(StatusCode::OK, metrics::content_type(&call.parts.headers), text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {

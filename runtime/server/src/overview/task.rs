@@ -1,17 +1,18 @@
-//! Takes a sample every two seconds, and keeps what is made of them. Blocks nobody: whoever asks gets
-//! what is there.
+//! Takes a sample every two seconds, keeps what is made of them, and raises alerts. Whoever asks gets what
+//! is there.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 use triphammer_model::{FunctionName, Timestamp};
-use triphammer_pipeline::Pipeline;
+use triphammer_pipeline::{Measures, Pipeline};
 
 use super::points::Points;
 use super::rates::Window;
 use super::sync::Syncs;
 use super::view::{HistoryView, OverviewView};
+use crate::alerts::Watch;
 use crate::tasks::Shutdown;
 
 /// Between two samples.
@@ -31,11 +32,10 @@ struct Kept {
 }
 
 impl Samples {
-    fn take(&self, pipeline: &Pipeline) {
-        let measures = pipeline.measures();
+    fn take(&self, measures: &Measures) {
         let mut kept = self.lock();
-        kept.window.note(&measures);
-        kept.points.note(&measures);
+        kept.window.note(measures);
+        kept.points.note(measures);
         kept.syncs.note(measures.at, measures.log);
     }
 
@@ -56,10 +56,11 @@ impl Samples {
     }
 }
 
-/// Takes samples until the host stops.
+/// Takes samples until the host stops, and raises what is to be told of them.
 pub(crate) async fn sample(
     samples: Samples,
     pipeline: Pipeline,
+    mut watch: Watch,
     mut shutdown: Shutdown,
 ) -> Result<(), String> {
     let mut ticks = interval(TICK);
@@ -68,7 +69,15 @@ pub(crate) async fn sample(
         tokio::select! {
             biased;
             () = shutdown.requested() => return Ok(()),
-            _ = ticks.tick() => samples.take(&pipeline),
+            _ = ticks.tick() => {}
+        }
+        let measures = pipeline.measures();
+        samples.take(&measures);
+        for alert in watch.look(&measures) {
+            tracing::warn!(r#type = alert.ty, data = %alert.data, "raised");
+            if let Err(error) = pipeline.alert(alert).await {
+                tracing::warn!(%error, "what was to be raised is lost");
+            }
         }
     }
 }

@@ -21,8 +21,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
-        looked_at("/metrics", "getMetrics", "Prometheus text", metrics::CONTENT_TYPE, READ)
-            .refuses(&[DISK]),
+        scrape(),
         description("/openapi.json", "getOpenApi", "This document"),
         description("/asyncapi.json", "getAsyncApi", "The event types that are known")
             .refuses(&[DISK]),
@@ -47,6 +46,15 @@ fn looked_at(
     Operation::new(("get", path), id, TAG, access, summary)
         .answers("200", summary, content(media_type, json!({ "type": "string" })))
         .refuses(&[QUERY])
+}
+
+/// As OpenMetrics for who accepts it.
+fn scrape() -> Operation {
+    let text = json!({ "schema": { "type": "string" } });
+    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
+    Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
+        .answers("200", "The metrics.", content)
+        .refuses(&[QUERY, DISK])
 }
 
 fn readiness() -> Operation {
