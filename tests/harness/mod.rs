@@ -10,6 +10,7 @@ mod guests;
 mod host;
 mod http;
 mod sink;
+mod terminal;
 mod wait;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use sink::Sink;
+pub(crate) use terminal::Terminal;
 pub(crate) use wait::{DEADLINE, until};
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.
