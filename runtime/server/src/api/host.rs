@@ -1,7 +1,6 @@
-//! The host about itself: whether it lives, whether it takes events, its counters and its page.
+//! The host about itself: whether it lives, whether it takes events, and its counters.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 
 use crate::metrics;
 use crate::problem::Problem;
@@ -9,12 +8,6 @@ use crate::process;
 use crate::route::{Answer, Call, json, respond};
 use crate::settings::SettingsView;
 use crate::views::{HookView, StatsView};
-
-/// Everything in one file: nothing is loaded from anywhere else, and nothing may be.
-const PAGE: &str = include_str!("page.html");
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-    script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'; \
-    base-uri 'none'; form-action 'none'";
 
 /// The process lives and its network works: nothing more is asked.
 pub(crate) fn healthz(call: Call<'_>) -> Answer {
@@ -56,14 +49,4 @@ pub(crate) fn settings(call: Call<'_>) -> Answer {
         hooks: server.hooks.infos().map(HookView::from).collect(),
     };
     json(StatusCode::OK, &view)
-}
-
-pub(crate) fn page(call: Call<'_>) -> Answer {
-    call.query.done()?;
-    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", PAGE.into());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
 }

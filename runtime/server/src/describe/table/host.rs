@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::dashboard::{CSS, IMAGE, SCRIPT};
 use crate::describe::operation::{Access, OPERATE, Operation, READ, content, header, json_of};
-use crate::describe::parameter::{in_query, paging};
+use crate::describe::parameter::{in_path, in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
 use crate::describe::words::{FunctionName, Time};
@@ -19,6 +20,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     vec![
         looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
+        asset(),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
         scrape(),
@@ -55,6 +57,17 @@ fn scrape() -> Operation {
     Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
         .answers("200", "The metrics.", content)
         .refuses(&[QUERY, DISK])
+}
+
+/// Several kinds of files.
+fn asset() -> Operation {
+    let text = || json!({ "schema": { "type": "string" } });
+    let files = json!({ CSS: text(), SCRIPT: text(), IMAGE: text() });
+    Operation::new(("get", "/ui/{name}"), "getAsset", TAG, READ, "A file of the dashboard")
+        .with([in_path("name", json!({ "type": "string" }), "app.js")])
+        .answers("200", "As it was built into the host.", files)
+        .answers("304", "The client has it.", json!(null))
+        .refuses(&[QUERY, &[(404, "http.not_found")]])
 }
 
 fn readiness() -> Operation {
