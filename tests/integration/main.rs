@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod access;
+mod alerts;
 mod batches;
 mod book;
 mod breaker;
@@ -30,6 +31,7 @@ mod guides;
 mod hooks;
 mod hot_swap;
 mod hygiene;
+mod insight;
 mod ledger;
 mod misbehaving;
 mod outbound;

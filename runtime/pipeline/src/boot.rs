@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::core::{Core, Inner, Parts, Totals};
 use crate::error::OpenError;
 use crate::feed::Feed;
+use crate::measure::Meter;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
@@ -119,6 +120,7 @@ pub(crate) fn boot(
             replays: Replays::new(replays),
             surplus: Surplus::default(),
             totals: Totals::default(),
+            meter: Meter::default(),
         },
         state,
         durable,

@@ -20,6 +20,7 @@ use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
 use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
+use crate::measure::Meter;
 use crate::notice::{self, Notice};
 use crate::queue::Queue;
 use crate::record_cache::RecordCache;
@@ -77,6 +78,7 @@ pub(crate) struct Inner {
     /// To be given up before the lock is given back.
     pub(crate) surplus: Surplus,
     pub(crate) totals: Totals,
+    pub(crate) meter: Meter,
 }
 
 /// Counted since the start.

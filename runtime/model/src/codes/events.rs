@@ -72,6 +72,12 @@ pub(super) const EVENTS: Section = Section {
             "no event with this number is kept",
             "look for it with `trip events`; what is older than `[retention]` keeps is gone",
         ),
+        refused(
+            400,
+            "event.outcome",
+            "events are asked for by an outcome that there is not",
+            "use `open`, `committed`, `dead`, `dropped`, `expired` or `unrouted`",
+        ),
         noted(
             "route.key_missing",
             "the event lacks the ordering key that the function's manifest names, so its \

@@ -281,6 +281,17 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting("limits.hops", HOPS, "emits between an event and the one that came in from outside"),
     setting(
+        "alerts.lag",
+        DURATION,
+        "how long a delivery that could run may wait before `triphammer.lag.high` is raised; `0s` for \
+         ever",
+    ),
+    setting(
+        "alerts.disk_free",
+        ANY_SIZE,
+        "with less room on the disk `triphammer.disk.low` is raised; `0B` for never",
+    ),
+    setting(
         "http_out.allow",
         TARGETS,
         "where functions may send requests, if their manifests allow it as well: \
