@@ -49,7 +49,10 @@ fn walk(page: &str) {
         }
     }
     let address = address_of(page);
-    let script = script.substituted(|text| text.replace(ADDRESS, &format!("{address}:707")));
+    let script = script.substituted(|text| {
+        let text = text.replace(ADDRESS, &format!("{address}:707"));
+        text.replace("IP:127.0.0.1", &format!("IP:{address}"))
+    });
     let ran = script.finish_alone(scratch.path(), &format!("{address}:7070"), &cargo_target());
     for (place, text) in shown {
         let missing: Vec<&str> = text.lines().filter(|line| !is_said(line, &ran)).collect();
