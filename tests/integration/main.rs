@@ -37,6 +37,7 @@ mod misbehaving;
 mod outbound;
 mod packaging;
 mod post;
+mod prometheus;
 mod replay;
 mod retry;
 mod ring;
