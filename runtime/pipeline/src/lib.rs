@@ -43,6 +43,7 @@ mod lease;
 mod letters;
 mod listing;
 mod notice;
+mod observe;
 mod open;
 mod options;
 mod outgoing;
@@ -71,6 +72,7 @@ mod sim;
 mod slab;
 mod subscriptions;
 mod timers;
+mod traces;
 mod wait;
 mod waiters;
 mod window;
@@ -88,6 +90,7 @@ pub use info::{
     ScheduleInfo, Selection, Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story,
     WaitKind, Waited, WaitingFor,
 };
+pub use observe::{Attempted, Ended, Observer, Origin, Place, Received};
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
 pub use push::{Push, PushError, Pushed};
