@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::Event;
+use crate::event::{Event, EventParts, ExtensionValue};
 use crate::ids::Seq;
 
 /// The extension and the header.
@@ -112,6 +112,20 @@ impl TraceContext {
         Self { span: SpanId(not_zero(span)), ..self.clone() }
     }
 
+    /// Puts an event in this place, unless it says itself where it stands or has no room left for that.
+    pub fn carry(&self, parts: &mut EventParts) {
+        let has = |parts: &EventParts, name| parts.extensions.iter().any(|(n, _)| n == name);
+        if has(parts, TRACEPARENT) || parts.extensions.len() >= Event::EXTENSIONS_MAX {
+            return;
+        }
+        let text = |value: &str| ExtensionValue::Text(value.to_owned());
+        parts.extensions.push((TRACEPARENT.to_owned(), text(&self.to_traceparent())));
+        let room = parts.extensions.len() < Event::EXTENSIONS_MAX;
+        if let Some(state) = self.state().filter(|_| room && !has(parts, TRACESTATE)) {
+            parts.extensions.push((TRACESTATE.to_owned(), text(state)));
+        }
+    }
+
     /// Whether somebody upwards records this trace, or this host would.
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
@@ -201,7 +215,6 @@ fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventParts, ExtensionValue};
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -264,6 +277,36 @@ mod tests {
         }
         assert!(TraceContext::parse(&begun.to_traceparent(), None).is_some());
         assert_eq!((not_zero([0; 2]), not_zero([0, 7])), ([1, 0], [0, 7]));
+    }
+
+    #[track_caller]
+    fn check_carried(own: &[(&str, &str)], state: Option<&str>, expect: &[(&str, &str)]) {
+        let pair = |(name, value): &(&str, &str)| {
+            ((*name).to_owned(), ExtensionValue::Text((*value).to_owned()))
+        };
+        let extensions = own.iter().map(pair).collect();
+        let mut parts = EventParts { extensions, ..EventParts::default() };
+        TraceContext::parse(PARENT, state).unwrap().carry(&mut parts);
+        assert_eq!(parts.extensions, expect.iter().map(pair).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_an_event_says_itself_stays() {
+        let parent = ("traceparent", PARENT);
+        check_carried(&[], None, &[parent]);
+        check_carried(&[("a", "b")], Some("x=y"), &[("a", "b"), parent, ("tracestate", "x=y")]);
+        check_carried(&[("traceparent", "own")], Some("x=y"), &[("traceparent", "own")]);
+        check_carried(&[("tracestate", "own")], Some("x=y"), &[("tracestate", "own"), parent]);
+    }
+
+    #[test]
+    fn there_are_never_too_many_extensions() {
+        let names: Vec<String> = (0..64).map(|n| format!("e{n}")).collect();
+        let own: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        check_carried(&own, Some("x=y"), &own);
+        let mut expect = own[..63].to_vec();
+        expect.push(("traceparent", PARENT));
+        check_carried(&own[..63], Some("x=y"), &expect);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use crate::core::Core;
 use crate::lease::Lease;
 use crate::route::RouteTable;
 use crate::timers::Changes;
-use crate::traces::carry;
 
 /// An emitted event, complete.
 pub(crate) struct Emit {
@@ -51,7 +50,7 @@ impl<'a> Origin<'a> {
         extend(parts, "correlationid", &self.correlation);
         extend(parts, "causationid", self.causation);
         if let Some(trace) = self.trace {
-            carry(parts, trace);
+            trace.carry(parts);
         }
     }
 }

@@ -13,7 +13,6 @@ use triphammer_model::{
 use crate::core::{Core, Inner};
 use crate::firing;
 use crate::intake::nth;
-use crate::traces::carry;
 
 pub(crate) const DEAD: &str = "triphammer.delivery.dead";
 
@@ -111,7 +110,7 @@ impl Core {
             parts.extensions.push(("correlationid".into(), text(correlation)));
             parts.extensions.push(("causationid".into(), text(causation)));
             if let Some(trace) = trace {
-                carry(&mut parts, &trace);
+                trace.carry(&mut parts);
             }
         }
         // Its parts are the host's own; a subject that is too long can't be, for names are short.

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use triphammer_journal::{Accepted, Record};
-use triphammer_model::{ErrorInfo, Event, EventParts, ExtensionValue, Sampling, Seq, TraceContext};
-use triphammer_model::{TRACEPARENT, TRACESTATE};
+use triphammer_model::{ErrorInfo, Event, Sampling, Seq, TraceContext};
 
 use crate::commit::Attempt;
 use crate::core::{Core, Inner};
@@ -176,57 +175,5 @@ impl Inner {
         if self.traces && TraceContext::of(event).is_none() {
             self.begun.push((seq, event.clone()));
         }
-    }
-}
-
-/// Puts an event that follows from `above` in its trace, unless it says itself where it stands or has no
-/// room left.
-pub(crate) fn carry(parts: &mut EventParts, above: &TraceContext) {
-    let has = |parts: &EventParts, name| parts.extensions.iter().any(|(n, _)| n == name);
-    if has(parts, TRACEPARENT) || parts.extensions.len() >= Event::EXTENSIONS_MAX {
-        return;
-    }
-    let text = |value: &str| ExtensionValue::Text(value.to_owned());
-    parts.extensions.push((TRACEPARENT.to_owned(), text(&above.to_traceparent())));
-    let room = parts.extensions.len() < Event::EXTENSIONS_MAX;
-    if let Some(state) = above.state().filter(|_| room && !has(parts, TRACESTATE)) {
-        parts.extensions.push((TRACESTATE.to_owned(), text(state)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-
-    #[track_caller]
-    fn check(own: &[(&str, &str)], state: Option<&str>, expect: &[(&str, &str)]) {
-        let pair = |(name, value): &(&str, &str)| {
-            ((*name).to_owned(), ExtensionValue::Text((*value).to_owned()))
-        };
-        let extensions = own.iter().map(pair).collect();
-        let mut parts = EventParts { extensions, ..EventParts::default() };
-        carry(&mut parts, &TraceContext::parse(PARENT, state).unwrap());
-        assert_eq!(parts.extensions, expect.iter().map(pair).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn what_an_event_says_itself_stays() {
-        let parent = ("traceparent", PARENT);
-        check(&[], None, &[parent]);
-        check(&[("a", "b")], Some("x=y"), &[("a", "b"), parent, ("tracestate", "x=y")]);
-        check(&[("traceparent", "own")], Some("x=y"), &[("traceparent", "own")]);
-        check(&[("tracestate", "own")], Some("x=y"), &[("tracestate", "own"), parent]);
-    }
-
-    #[test]
-    fn there_are_never_too_many_extensions() {
-        let names: Vec<String> = (0..64).map(|n| format!("e{n}")).collect();
-        let own: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
-        check(&own, Some("x=y"), &own);
-        let mut expect = own[..63].to_vec();
-        expect.push(("traceparent", PARENT));
-        check(&own[..63], Some("x=y"), &expect);
     }
 }
