@@ -211,6 +211,13 @@ fn ingress(walk: &Walk) {
     walk.walked.borrow_mut().insert("openStream".to_owned());
     walk.ask(("openStream", 400), "/api/v1/stream?type=a..b", |request| request);
     walk.get("getState", "/api/v1/functions/counter/state?limit=5");
+    let entry = &walk.host.get("/api/v1/functions/counter/state?limit=1")["entries"][0];
+    let text = |name: &str| entry[name].as_str().unwrap();
+    let of = format!("key={}&name={}", text("key"), text("name"));
+    let history = "/api/v1/functions/counter/state/history";
+    let wrote = walk.get("getStateHistory", &format!("{history}?{of}"));
+    assert_eq!(wrote["writes"][0]["value"], entry["value"], "{wrote}");
+    walk.ask(("getStateHistory", 400), history, |request| request);
 }
 
 fn past(walk: &Walk) {
@@ -222,6 +229,10 @@ fn past(walk: &Walk) {
     walk.get("getEvent", &path);
     walk.ask(("getEvent", 200), &path, |r| r.header("accept", "application/cloudevents+json"));
     walk.ask(("getEvent", 404), "/api/v1/events/999999", |request| request);
+    walk.get("getEventTree", &format!("{path}/tree"));
+    walk.ask(("getEventTree", 404), "/api/v1/events/999999/tree", |request| request);
+    walk.get("listEvents", "/api/v1/events?type=counter.*&outcome=committed");
+    walk.ask(("listEvents", 400), "/api/v1/events?outcome=x", |request| request);
     let body = json!({ "function": "counter" });
     walk.post(("replayEvent", 200), &format!("{path}/replay"), &body);
     walk.post(("replayEvent", 404), "/api/v1/events/999999/replay", &body);
@@ -235,6 +246,8 @@ fn dead_letters(walk: &Walk) {
     let ids: Vec<&Value> =
         listed["deliveries"].as_array().unwrap().iter().map(|letter| &letter["id"]).collect();
     walk.ask(("listDeliveries", 400), "/api/v1/deliveries?status=committed", |request| request);
+    let causes = walk.get("listCauses", "/api/v1/deliveries/causes");
+    assert!(causes["causes"][0]["count"].as_u64() >= Some(1), "{causes}");
     let path = "/api/v1/deliveries/drop";
     walk.post(("dropDeliveries", 200), path, &json!({ "ids": [ids[0]] }));
     walk.post(("dropDeliveries", 400), path, &json!({}));
@@ -279,6 +292,17 @@ fn the_host_itself(walk: &Walk) {
     }
     walk.get("getOpenApi", "/openapi.json");
     walk.get("getStats", "/api/v1/stats");
+    walk.get("getOverview", "/api/v1/stats/overview");
+    walk.get("getHistory", "/api/v1/stats/history?function=counter");
+    walk.ask(("getHistory", 400), "/api/v1/stats/history?from=now", |request| request);
+    // What it sends is what `getOverview` answers; `insight` reads it.
+    walk.ask(("openOverview", 400), "/api/v1/stats/stream?x=1", |request| request);
+    walk.get("getSettings", "/api/v1/settings");
+    walk.host.send(Request::post("/api/v1/functions/counter/pause"));
+    walk.host.accept(&event("counter.add").subject("lane"));
+    let lanes = walk.get("listLanes", "/api/v1/lanes?function=counter&limit=5");
+    assert_eq!(lanes["lanes"][0]["key"], "lane", "{lanes}");
+    walk.host.send(Request::post("/api/v1/functions/counter/resume"));
     walk.get("listChanges", "/api/v1/audit?limit=3");
     walk.ask(("listChanges", 400), "/api/v1/audit?cursor=x", |request| request);
     let sent = event("a").json();

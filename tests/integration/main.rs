@@ -11,6 +11,7 @@ mod harness;
 
 mod accept;
 mod access;
+mod alerts;
 mod batches;
 mod breaker;
 mod canary;
@@ -28,6 +29,7 @@ mod guest_calls;
 mod hooks;
 mod hot_swap;
 mod hygiene;
+mod insight;
 mod ledger;
 mod misbehaving;
 mod outbound;

@@ -1,9 +1,11 @@
 //! What the compiler does not check: which crate may depend on which, that every file says what
 //! it is for, that every error code is documented, and that nothing is left for later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use triphammer_model::codes;
 
 use crate::harness::{PACKAGES, root};
 
@@ -138,39 +140,34 @@ fn nothing_is_left_for_later() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Documents that may have the table of codes.
-const DOCUMENTS: [&str; 2] = ["README.md", "docs/errors.md"];
-
 #[test]
-fn every_error_code_is_documented() {
-    let documents: String =
-        DOCUMENTS.iter().filter_map(|name| fs::read_to_string(root().join(name)).ok()).collect();
-    let codes = error_codes();
-    assert!(codes.len() > 30, "the codes are no longer found: {codes:?}");
-    let row = |code: &String| documents.lines().any(|l| l.contains(&format!("`{code}`")));
-    let missing: Vec<&String> = codes.iter().filter(|code| !row(code)).collect();
-    assert!(missing.is_empty(), "no row of {DOCUMENTS:?} names {missing:#?}");
+fn every_error_code_is_in_the_table_and_every_row_of_it_is_a_code() {
+    let found = error_codes();
+    let codes: BTreeSet<String> = codes::all().map(|code| code.code.to_owned()).collect();
+    assert!(found.len() > 30, "the codes are no longer found: {found:?}");
+    let missing: Vec<&String> = found.difference(&codes).collect();
+    assert!(missing.is_empty(), "runtime/model/src/codes has not {missing:#?}");
+    // Some stand in JSON that is written out.
+    let is_told = |text: &str, code: &str| {
+        text.contains(&format!("\"{code}\"")) || text.contains(&format!("\"{code}\\\""))
+    };
+    let texts: Vec<String> = telling().iter().map(|path| read(path)).collect();
+    let told = |code: &&String| texts.iter().any(|text| is_told(text, code));
+    let idle: Vec<&String> = codes.iter().filter(|code| !told(code)).collect();
+    assert!(idle.is_empty(), "runtime/model/src/codes has what nothing tells: {idle:#?}");
 }
 
 #[test]
 fn the_documented_statuses_are_the_tested_ones() {
-    let document = fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let mut statuses = BTreeMap::new();
-    for line in document.lines() {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let [_, codes, status, ..] = cells[..] {
-            let codes = codes.split('`').skip(1).step_by(2);
-            statuses.extend(codes.filter(|_| is_status(status)).map(|code| (code, status)));
-        }
-    }
     let mut tested = BTreeSet::new();
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         for (at, _) in text.match_indices(", \"") {
             let status = text.get(at.saturating_sub(3)..at).unwrap_or_default();
             let code = text[at + 3..].split('"').next().unwrap_or_default();
-            if let Some(documented) = statuses.get(code).filter(|_| is_status(status)) {
-                assert_eq!(status, *documented, "{code} in {}", path.display());
+            let documented = codes::find(code).and_then(|code| code.status);
+            if let (Ok(status), Some(documented)) = (status.parse::<u16>(), documented) {
+                assert_eq!(status, documented, "{code} in {}", path.display());
                 tested.insert(code.to_owned());
             }
         }
@@ -178,21 +175,33 @@ fn the_documented_statuses_are_the_tested_ones() {
     assert!(tested.len() > 20, "the tests of statuses are no longer found: {tested:?}");
 }
 
-fn is_status(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit())
+/// The sources that can tell a code: not the tests, and not the table itself.
+fn telling() -> Vec<PathBuf> {
+    let folders = [root().join("runtime"), root().join("sdk/rust/src")];
+    let is_test =
+        |path: &Path| path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("test"));
+    let table = root().join("runtime/model/src/codes");
+    let mut found = sources();
+    found.retain(|path| {
+        folders.iter().any(|folder| path.starts_with(folder))
+            && !path.starts_with(&table)
+            && !is_test(path)
+    });
+    found
 }
 
-/// Every dotted lower-case string literal of the runtime that can reach a user as a code: what
-/// functions called `code` return, and what errors are made with.
+/// What tests say is not what users see.
+fn read(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// Every dotted lower-case string literal of the runtime and the SDK that can reach a user as a
+/// code: what functions called `code` return, and what errors are made with.
 fn error_codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    for path in sources().into_iter().filter(|path| path.starts_with(root().join("runtime"))) {
-        let text = fs::read_to_string(&path).unwrap();
-        // What tests say is not what users see.
-        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        if path.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("test")) {
-            continue;
-        }
+    for path in telling() {
+        let text = read(&path);
         for family in FAMILIES {
             for (at, _) in text.match_indices(&format!("\"{family}.")) {
                 let literal = text[at + 1..].split('"').next().unwrap_or_default();
@@ -206,7 +215,7 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 29] = [
+const FAMILIES: [&str; 30] = [
     "access",
     "canary",
     "config",
@@ -221,6 +230,7 @@ const FAMILIES: [&str; 29] = [
     "http",
     "invoke",
     "journal",
+    "json",
     "limit",
     "manifest",
     "module",
@@ -244,7 +254,8 @@ fn is_code(literal: &str, path: &Path) -> bool {
     let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
     let in_settings = in_settings || path.ends_with("hooks/src/provider.rs");
     let is_setting = in_settings && !["config.", "hook."].iter().any(|f| literal.starts_with(f));
-    !is_setting && literal.chars().all(plain) && !literal.ends_with('.')
+    let is_file = literal.ends_with(".json");
+    !is_setting && !is_file && literal.chars().all(plain) && !literal.ends_with('.')
 }
 
 /// All of the project's own Rust files; not those that are meant not to compile.

@@ -120,6 +120,15 @@ impl Tokens {
         names
     }
 
+    /// Those that are kept, in the order of their names.
+    pub fn all(&self) -> Vec<Token> {
+        let mut all: Vec<_> = self.set().values().map(|held| held.token.clone()).collect();
+        all.extend(self.fixed.iter().map(|held| held.token.clone()));
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|a, b| a.id == b.id);
+        all
+    }
+
     /// Whether it is time to [look](Self::refresh) at the file again. True for one caller only.
     pub fn is_due(&self) -> bool {
         self.watch.is_due()

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
-    activate, audit, bench, build, dead, demo, deploy, event, events, function, functions, key,
-    new, pause, remove, replay, replays, resume, rollback, send, state, tail, test, token, up,
+    activate, audit, bench, build, completions, dead, demo, deploy, doctor, event, events, explain,
+    function, functions, key, man, new, pause, remove, replay, replays, resume, rollback, send,
+    state, tail, test, token, top, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -106,6 +107,8 @@ pub(crate) enum Command {
     Send(send::Args),
     /// Watch what happens, as it happens
     Tail(tail::Args),
+    /// Watch how the host and its functions are doing
+    Top(top::Args),
     /// List events, newest first
     Events(events::Args),
     /// Show an event's whole story
@@ -126,6 +129,14 @@ pub(crate) enum Command {
     Key(key::Args),
     /// List who changed what
     Audit(audit::Args),
+    /// Say what an error code means, and what to do next
+    Explain(explain::Args),
+    /// Check whether this machine is fit for a host, and whether one answers
+    Doctor(doctor::Args),
+    /// Print what a shell needs to complete commands
+    Completions(completions::Args),
+    /// Print the manual page, or write one for each command
+    Man(man::Args),
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a command failed, as one line that says what to do next, and its exit status.
+//! Why a command failed, as one line, and its exit status. What to do next is in `hints`.
 
 use std::error::Error as StdError;
 use std::io;
@@ -16,6 +16,8 @@ pub(crate) enum Error {
     /// The command was understood, and what it found is a failure.
     #[error("{0}")]
     Failed(String),
+    #[error("there is no event `{id}`, or it is kept no longer")]
+    NoEvent { id: String },
     #[error("{what} `{path}`", path = path.display())]
     File {
         what: &'static str,
@@ -33,6 +35,10 @@ pub(crate) enum Error {
     Access(triphammer_access::Error),
     #[error(transparent)]
     Host(#[from] host::Error),
+    #[error("the sources can't be watched")]
+    Watch(#[source] notify::Error),
+    #[error("the terminal can't be drawn on")]
+    Terminal(#[source] io::Error),
     #[error("the output could not be written")]
     Output(#[source] io::Error),
 }
@@ -46,6 +52,17 @@ impl Error {
             _ => false,
         };
         ExitCode::from(if wrong_usage { 2 } else { 1 })
+    }
+
+    /// The stable code, of what has one.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Client(error) => error.code(),
+            Self::Access(error) => Some(error.code()),
+            Self::Host(error) => error.code(),
+            Self::Load(error) => error.code(),
+            _ => None,
+        }
     }
 
     /// Whoever read the output has gone, as in `trip events | head`: not a failure.

@@ -3,6 +3,7 @@
 //! Plain data, checked where it is parsed. No I/O, no clock, no async, and no idea of how any of
 //! it is stored or sent.
 
+pub mod codes;
 mod cron;
 mod delivery;
 mod effects;

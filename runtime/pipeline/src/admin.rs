@@ -174,7 +174,7 @@ impl Inner {
             canary: function.canary_info(),
             canary_ended: function.canary_ended(),
             breaker: function.breaker_info(now),
-            revisions: function.revision_infos(),
+            revisions: function.revision_infos(id.and_then(|id| self.queue.function(id).meter())),
             counts: counts.unwrap_or_default(),
             schedules: schedules.unwrap_or_default(),
             state: StateUsage::default(),

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::core::{Core, Inner, Parts, Totals};
 use crate::error::OpenError;
 use crate::feed::Feed;
+use crate::measure::Meter;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
@@ -123,6 +124,7 @@ pub(crate) fn boot(
             totals: Totals::default(),
             traces: tracing.begins(),
             begun: Vec::new(),
+            meter: Meter::default(),
         },
         state,
         durable,

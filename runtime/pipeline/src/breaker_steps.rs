@@ -163,7 +163,7 @@ impl Core {
         let step = ty.strip_prefix(PREFIX).unwrap_or(ty);
         Some(Notice {
             ty,
-            function: function.clone(),
+            function: Some(function.clone()),
             subject: function.to_string(),
             // The number of the record that it is in.
             id: format!("{}-{function}-breaker-{step}", inner.log.next_seq()),

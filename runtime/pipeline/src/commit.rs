@@ -22,6 +22,7 @@ use crate::feed::FeedItem;
 use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::lease::Lease;
+use crate::measure::End;
 use crate::observe;
 use crate::settle::{AttemptError, Jitter, Settlement, settle, settle_batch};
 use crate::traces::Traced;
@@ -194,6 +195,7 @@ impl Core {
         let committed = lease.along.len() as u64 + 1;
         inner.queue.function_mut(lease.function).counts.committed += committed;
         inner.totals.committed += committed;
+        inner.measure(lease, attempt.elapsed, now, End::Committed);
         let (mut verdict, mut step) = (None, None);
         if let Some(function) = inner.functions.get_mut(&lease.revision.function) {
             function.host_faults_since = None;

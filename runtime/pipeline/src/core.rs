@@ -20,6 +20,7 @@ use crate::entry::{DeadLetter, Entry, Payload};
 use crate::feed::{Feed, FeedItem};
 use crate::info::{BreakerSteps, DeliveryResult, Status};
 use crate::intake::nth;
+use crate::measure::Meter;
 use crate::notice::{self, Notice};
 use crate::queue::Queue;
 use crate::record_cache::RecordCache;
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) traces: bool,
     /// Events that the host has made and that begin one, to be told of.
     pub(crate) begun: Vec<(Seq, Event)>,
+    pub(crate) meter: Meter,
 }
 
 /// Counted since the start.

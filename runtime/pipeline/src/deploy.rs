@@ -214,14 +214,7 @@ impl Deployer {
         share: Share,
     ) -> Result<(), ChangeError> {
         let mut definition = before.clone();
-        let Some(def) = find_revision(&definition, id).cloned() else {
-            return Err(ChangeError::NoRevision { function: name.clone(), revision: id });
-        };
-        let revision = self.load(name, &def).await.map_err(|message| ChangeError::Load {
-            function: name.clone(),
-            revision: id,
-            message,
-        })?;
+        let revision = self.load_of(name, &definition, id).await?;
         let at = self.core.clock.now();
         let candidate = Candidate { function: name, id, manifest: &revision.manifest, at };
         give(&mut definition, &candidate, share, &self.core.limits)?;
@@ -229,6 +222,32 @@ impl Deployer {
             return Ok(());
         }
         self.core.define(name, &before, definition, Some(revision)).await
+    }
+
+    /// A revision of a function that there is, active or not.
+    pub(crate) async fn loaded(
+        &self,
+        name: &FunctionName,
+        id: RevisionId,
+    ) -> Result<Arc<Revision>, ChangeError> {
+        let definition = self.existing(name)?;
+        self.load_of(name, &definition, id).await
+    }
+
+    async fn load_of(
+        &self,
+        name: &FunctionName,
+        definition: &Definition,
+        id: RevisionId,
+    ) -> Result<Arc<Revision>, ChangeError> {
+        let Some(def) = find_revision(definition, id) else {
+            return Err(ChangeError::NoRevision { function: name.clone(), revision: id });
+        };
+        self.load(name, def).await.map_err(|message| ChangeError::Load {
+            function: name.clone(),
+            revision: id,
+            message,
+        })
     }
 
     /// Loads a revision from its stored module.
@@ -335,9 +354,10 @@ impl Core {
         inner: &mut Inner,
         name: &FunctionName,
         definition: Definition,
-        Change { loaded, raised, keeps_revisions }: Change,
+        Change { loaded, mut raised, keeps_revisions }: Change,
     ) -> Result<triphammer_model::Seq, ChangeError> {
         let at = self.clock.now();
+        raised.extend(self.tell_paused(inner, name, &definition));
         let recorded = definition.clone();
         let mut record = Record::Define { at, name: name.clone(), definition: recorded, raised };
         inner.bound_waits(&mut record);

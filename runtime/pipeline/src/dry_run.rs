@@ -18,17 +18,21 @@ use crate::reads::Reader;
 use crate::route::find_key;
 
 impl Deployer {
-    /// Runs an event through the active revision. Nothing of it is kept.
+    /// Runs an event through a revision, the active one unless another is named. Nothing of it is kept.
     pub(crate) async fn test(
         &self,
         name: &FunctionName,
+        revision: Option<RevisionId>,
         event: Event,
     ) -> Result<DryRun, ChangeError> {
-        let active = {
-            let inner = self.core.lock();
-            let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
-            let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
-            function.active.clone().ok_or_else(|| ChangeError::NotActive(name.clone()))?
+        let active = match revision {
+            Some(id) => self.loaded(name, id).await?,
+            None => {
+                let inner = self.core.lock();
+                let function = inner.functions.get(name).filter(|f| !f.definition.deleted);
+                let function = function.ok_or_else(|| ChangeError::NoFunction(name.clone()))?;
+                function.active.clone().ok_or_else(|| ChangeError::NotActive(name.clone()))?
+            }
         };
         let dry = Dry {
             name: name.clone(),

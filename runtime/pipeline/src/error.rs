@@ -106,6 +106,8 @@ pub enum ChangeError {
     NoReplay(u64),
     #[error("a replay makes 1 to {max} events a second")]
     ReplayRate { max: u32 },
+    #[error("the event with its new payload is larger than {max} bytes")]
+    ReplayTooLarge { max: usize },
     #[error("{max} replays run already: cancel one, or let one end")]
     ReplaysRunning { max: usize },
     #[error("a selection needs ids, or a function, status or code")]
@@ -135,6 +137,7 @@ impl ChangeError {
             Self::NoReplay(_) => "replay.not_found",
             Self::ReplayRate { .. } => "replay.rate",
             Self::ReplaysRunning { .. } => "replay.too_many",
+            Self::ReplayTooLarge { .. } => "event.too_large",
             Self::EmptySelection => "delivery.no_selection",
             Self::Query(error) => error.code(),
             Self::Accept(error) => error.code(),

@@ -11,6 +11,7 @@ use crate::core::{Core, Inner};
 use crate::entry::{DeadLetter, Entry};
 use crate::feed::FeedItem;
 use crate::lease::Lease;
+use crate::measure::End;
 use crate::notice;
 
 /// How long a function's every attempt may fail by the host's own fault.
@@ -73,6 +74,8 @@ impl Core {
             Err(error) => return self.refused(inner, lease, &error),
         };
         self.history.note(seq, &record, location);
+        let end = if failure.due.is_some() { End::Retry } else { End::Dead };
+        inner.measure(&lease, attempt.elapsed, at, end);
         if failure.blame == Blame::Batch {
             let others = lease.along.iter().map(|along| along.slot);
             inner.queue.part(std::iter::once(lease.slot).chain(others));

@@ -15,6 +15,7 @@ use crate::fn_timers::Timers;
 use crate::gates::Gates;
 use crate::info::Counts;
 use crate::letters::Letters;
+use crate::measure::FunctionMeter;
 use crate::shares::Ready;
 use crate::slab::Slot;
 use crate::window::Window;
@@ -23,6 +24,8 @@ use crate::window::Window;
 pub(crate) struct FnQueue {
     pub(crate) name: FunctionName,
     pub(crate) counts: Counts,
+    /// None while nothing of it has run.
+    pub(crate) meter: Option<Box<FunctionMeter>>,
     pub(crate) dead: Letters,
     pub(crate) rules: Rules,
     pub(crate) gates: Gates,
@@ -127,6 +130,7 @@ impl FnQueue {
         Self {
             name,
             counts: Counts::default(),
+            meter: None,
             dead: Letters::default(),
             rules: Rules::default(),
             gates: Gates::default(),
@@ -228,6 +232,10 @@ impl FnQueue {
     pub(crate) fn forgets_at(&self, letter: &DeadLetter) -> Option<Timestamp> {
         let RowStatus::Dead { at, .. } = letter.row.status else { return None };
         Some(Timestamp(at.ms().saturating_add(self.rules.keep_dead_ms?)))
+    }
+
+    pub(crate) fn meter(&self) -> Option<&FunctionMeter> {
+        self.meter.as_deref()
     }
 
     /// Deliveries that are neither settled nor dead.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use triphammer_journal::{
-    DropReason, Found, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle, Stored,
+    DropReason, Found, HistoryPage, HistoryQuery, NewDelivery, Outcome, Record, RowStatus, Settle,
+    Stored,
 };
 use triphammer_model::{DeliveryId, ErrorInfo, FunctionName, Seq, Timestamp};
 
@@ -12,13 +13,31 @@ use crate::describe;
 use crate::error::QueryError;
 use crate::give_up;
 use crate::info::{
-    AttemptStory, DeliveryInfo, DeliveryStory, EventPage, EventQuery, EventSummary, Status, Story,
+    AttemptStory, DeliveryInfo, DeliveryStory, EventOutcome, EventPage, EventQuery, EventSummary,
+    Status, Story,
 };
 use crate::intake::nth;
 use crate::listing::Found as Located;
 
 /// How often a story is read when it goes on meanwhile.
 const STORY_READS: u32 = 3;
+
+/// Events that are looked at for one page of those with an outcome, and how many at a time.
+const OUTCOMES_MAX: usize = 1000;
+const OUTCOMES_PART: usize = 100;
+
+impl Story {
+    fn is(&self, outcome: EventOutcome) -> bool {
+        let mut statuses = self.deliveries.iter().map(|delivery| delivery.info.status);
+        match outcome {
+            EventOutcome::Unrouted => self.deliveries.is_empty(),
+            EventOutcome::Open => {
+                statuses.any(|status| !status.is_settled() && status != Status::Dead)
+            }
+            EventOutcome::Settled(wanted) => statuses.any(|status| status == wanted),
+        }
+    }
+}
 
 impl Core {
     /// Newest first.
@@ -30,21 +49,52 @@ impl Core {
             }
             None => None,
         };
-        let page = self
-            .history
-            .query(&HistoryQuery {
-                ty: query.ty.clone(),
-                source: query.source.clone(),
-                subject: query.subject.clone(),
-                id: query.id.clone(),
-                after: query.after,
-                before: query.before,
-                before_seq,
-                limit: query.limit,
-            })
-            .map_err(read_error)?;
+        let asked = HistoryQuery {
+            ty: query.ty.clone(),
+            source: query.source.clone(),
+            subject: query.subject.clone(),
+            id: query.id.clone(),
+            after: query.after,
+            before: query.before,
+            before_seq,
+            limit: query.limit,
+        };
+        let page = match query.outcome {
+            None => self.history.query(&asked).map_err(read_error)?,
+            Some(outcome) => self.find_by_outcome(asked, outcome)?,
+        };
         let events = page.events.into_iter().map(summary).collect();
         Ok(EventPage { events, cursor: page.next.map(|seq| seq.to_string()) })
+    }
+
+    /// Nothing is indexed by what became of it: looks at so many events, and no more.
+    fn find_by_outcome(
+        &self,
+        mut query: HistoryQuery,
+        outcome: EventOutcome,
+    ) -> Result<HistoryPage, QueryError> {
+        let mut page = HistoryPage::default();
+        let limit = query.limit;
+        let mut looks = OUTCOMES_MAX;
+        query.limit = OUTCOMES_PART;
+        loop {
+            let part = self.history.query(&query).map_err(read_error)?;
+            for found in part.events {
+                let seq = found.seq;
+                if self.recorded(found.clone())?.is(outcome) {
+                    page.events.push(found);
+                }
+                looks -= 1;
+                if page.events.len() == limit || looks == 0 {
+                    page.next = Some(seq);
+                    return Ok(page);
+                }
+            }
+            if part.next.is_none() {
+                return Ok(page);
+            }
+            query.before_seq = part.next;
+        }
     }
 
     pub(crate) fn story(&self, seq: Seq) -> Result<Option<Story>, QueryError> {
@@ -63,6 +113,14 @@ impl Core {
     /// The story, and whether its end was found.
     fn read_story(&self, seq: Seq) -> Result<Option<(Story, bool)>, QueryError> {
         let Some(found) = self.history.event(seq).map_err(read_error)? else { return Ok(None) };
+        let mut story = self.recorded(found)?;
+        let complete = self.add_present(&mut story);
+        Ok(Some((story, complete)))
+    }
+
+    /// The story as far as records tell it: not where an open delivery is, nor why.
+    fn recorded(&self, found: Found) -> Result<Story, QueryError> {
+        let seq = found.seq;
         let outcomes = self.history.outcomes(seq).map_err(read_error)?;
         let mut deliveries: BTreeMap<FunctionName, DeliveryStory> = BTreeMap::new();
         for delivery in &found.accepted.deliveries {
@@ -74,7 +132,7 @@ impl Core {
         for stored in &outcomes {
             tell(&mut deliveries, seq, stored, &mut children);
         }
-        let mut story = Story {
+        Ok(Story {
             seq,
             accepted: found.at,
             entrance: found.entrance,
@@ -83,9 +141,7 @@ impl Core {
             parent: found.parent,
             deliveries: deliveries.into_values().collect(),
             children,
-        };
-        let complete = self.add_present(&mut story);
-        Ok(Some((story, complete)))
+        })
     }
 
     /// Deliveries that are not settled: their state now, and why. Whether all were found.
@@ -119,7 +175,7 @@ impl Core {
     }
 }
 
-fn read_error(error: impl std::error::Error + Send + Sync + 'static) -> QueryError {
+pub(crate) fn read_error(error: impl std::error::Error + Send + Sync + 'static) -> QueryError {
     QueryError::Read(Box::new(error))
 }
 

@@ -117,9 +117,10 @@ impl Status {
     }
 }
 
+/// What one event became when it was replayed.
 #[derive(Clone, Copy, Debug)]
 pub struct Replayed {
-    pub events: u64,
+    pub seq: Seq,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -158,8 +159,36 @@ pub struct EventQuery {
     pub after: Option<Timestamp>,
     /// Accepted before this time.
     pub before: Option<Timestamp>,
+    /// Of one of its deliveries. Replays know none.
+    pub outcome: Option<EventOutcome>,
     pub limit: usize,
     pub cursor: Option<String>,
+}
+
+/// What has become of an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventOutcome {
+    /// Nobody asked for it.
+    Unrouted,
+    /// A delivery is neither settled nor dead.
+    Open,
+    /// A delivery is so.
+    Settled(Status),
+}
+
+impl EventOutcome {
+    pub const ALL: [&'static str; 6] =
+        ["open", "committed", "dead", "dropped", "expired", "unrouted"];
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "unrouted" => Some(Self::Unrouted),
+            "open" => Some(Self::Open),
+            _ => Status::parse(text)
+                .filter(|status| status.is_settled() || *status == Status::Dead)
+                .map(Self::Settled),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

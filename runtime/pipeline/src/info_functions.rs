@@ -9,6 +9,8 @@ use triphammer_model::{Digest, FunctionName, Manifest, RevisionId, Timestamp};
 use crate::breaker::BreakerInfo;
 use crate::canary::Share;
 use crate::capabilities::Capabilities;
+use crate::measure::Attempts;
+use crate::times::TimesRecent;
 
 /// A module to become a revision.
 #[derive(Clone, Debug)]
@@ -105,6 +107,8 @@ pub struct RevisionInfo {
     pub config: BTreeMap<String, String>,
     pub created: Timestamp,
     pub active: bool,
+    /// Its attempts, and their run times, since the host started.
+    pub measured: (Attempts, TimesRecent),
 }
 
 /// Deliveries of one function. The first five are as of now, the rest since it was first deployed.

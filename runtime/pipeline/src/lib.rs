@@ -9,12 +9,14 @@
 //! in memory here is a view of it. Knows nothing of HTTP, and nothing of bytes on disk.
 
 mod admin;
+mod alert;
 mod batches;
 mod boot;
 mod breaker;
 mod breaker_steps;
 mod canary;
 mod capabilities;
+mod causes;
 mod clock;
 mod commit;
 mod core;
@@ -39,9 +41,11 @@ mod history;
 mod info;
 mod info_functions;
 mod intake;
+mod lanes;
 mod lease;
 mod letters;
 mod listing;
+mod measure;
 mod notice;
 mod observe;
 mod open;
@@ -70,31 +74,41 @@ mod shed;
 #[cfg(test)]
 mod sim;
 mod slab;
+mod state_history;
 mod subscriptions;
 mod timers;
+mod times;
 mod traces;
+mod tree;
 mod wait;
 mod waiters;
 mod window;
 
+pub use alert::Alert;
 pub use breaker::{BreakerInfo, BreakerState};
 pub use canary::{InvalidShare, Share};
 pub use capabilities::Capabilities;
+pub use causes::Cause;
 pub use clock::Clock;
 pub use error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 pub use feed::FeedItem;
 pub use info::{
     AttemptStory, BreakerSteps, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage,
-    DeliveryQuery, DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventPage,
-    EventQuery, EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed, RevisionInfo,
-    ScheduleInfo, Selection, Settled, StateEntry, StatePage, StateQuery, Stats, Status, Story,
-    WaitKind, Waited, WaitingFor,
+    DeliveryQuery, DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventOutcome,
+    EventPage, EventQuery, EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed,
+    RevisionInfo, ScheduleInfo, Selection, Settled, StateEntry, StatePage, StateQuery, Stats,
+    Status, Story, WaitKind, Waited, WaitingFor,
 };
+pub use lanes::LaneInfo;
+pub use measure::{Attempts, FunctionMeasures, Measured, Measures, PoolUse};
 pub use observe::{Attempted, Ended, Observer, Origin, Place, Received};
 pub use options::Options;
 pub use pipeline::{Pipeline, Running};
 pub use push::{Push, PushError, Pushed};
 pub use replays::{NewReplay, ReplayInfo};
-pub use triphammer_journal::{Entrance, Replay, ReplayFilter, ReplayState, StateUsage};
+pub use state_history::{StateChange, StateChanges};
+pub use times::{BOUNDS_US, TimesRecent, TimesTotal};
+pub use tree::Tree;
+pub use triphammer_journal::{Entrance, LogStats, Replay, ReplayFilter, ReplayState, StateUsage};
 pub use triphammer_sandbox::Fault;
 pub use wait::Wait;

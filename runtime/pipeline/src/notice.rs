@@ -20,8 +20,8 @@ pub(crate) const DEAD: &str = "triphammer.delivery.dead";
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
     pub(crate) ty: &'static str,
-    /// Whom it is about.
-    pub(crate) function: FunctionName,
+    /// Whom it is about; none for the host.
+    pub(crate) function: Option<FunctionName>,
     pub(crate) subject: String,
     /// Of this notice and no other: it makes the event's id.
     pub(crate) id: String,
@@ -61,7 +61,7 @@ pub(crate) fn of_dead(
     let function = &row.id.function;
     Some(Notice {
         ty: DEAD,
-        function: function.clone(),
+        function: Some(function.clone()),
         subject: row.id.to_string(),
         id: format!("{}-{function}-dead-{}", row.id.seq, at.ms()),
         at: *at,
@@ -95,9 +95,13 @@ pub(crate) fn caused_by(event: &Event) -> Cause {
 impl Core {
     /// The notice as an event with its deliveries.
     pub(crate) fn announce(&self, notice: Notice) -> Option<Accepted> {
+        let source = match &notice.function {
+            Some(function) => format!("/triphammer/functions/{function}"),
+            None => "/triphammer/host".to_owned(),
+        };
         let mut parts = EventParts {
             id: format!("{}-{}", self.host_id, notice.id),
-            source: format!("/triphammer/functions/{}", notice.function),
+            source,
             ty: notice.ty.to_owned(),
             subject: Some(notice.subject),
             time: Some(notice.at.to_rfc3339()),

@@ -9,6 +9,7 @@ use triphammer_journal::{CheckpointThread, Disk, FsDisk, LogThreads};
 use triphammer_model::Seq;
 use triphammer_sandbox::{Sandbox, SandboxOptions};
 
+use crate::alert::{leave_word, pass_on_word};
 use crate::boot::{Booted, Sizes, boot};
 use crate::clock::Clock;
 use crate::core::Core;
@@ -66,6 +67,7 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     });
     runtime.block_on(load_active(&deployer));
     runtime.block_on(load_canaries(&deployer));
+    runtime.block_on(pass_on_word(&core));
     let attempts_max = options.attempts_max.clamp(1, sandbox.slots() as usize);
     let places = Places::new(attempts_max);
     let hands = Arc::new(Hands { sandbox, push: options.push.clone() });
@@ -160,9 +162,11 @@ impl Engine {
     /// Resolves with the reason when the journal fails.
     pub(crate) async fn failed(&mut self) -> String {
         let durable = self.core.durable.clone();
-        tokio::select! {
+        let reason = tokio::select! {
             failure = durable.failed() => failure.to_string(),
             Some(reason) = self.failures.recv() => reason,
-        }
+        };
+        leave_word(&*self.core.disk, &reason);
+        reason
     }
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::broadcast;
-use triphammer_journal::{Entrance, LogPause as Pause, StateListQuery};
-use triphammer_model::{Event, FunctionName, RevisionId, Seq, Timestamp};
+use triphammer_journal::{Entrance, LogPause as Pause, Space, StateListQuery};
+use triphammer_model::{Event, FunctionName, OrderingKey, RevisionId, Seq, Timestamp};
 
+use crate::alert::Alert;
 use crate::canary::Share;
+use crate::causes::Cause;
 use crate::core::Core;
 use crate::deploy::Deployer;
 use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
@@ -21,9 +23,13 @@ use crate::info::{
     FunctionInfo, Receipt, Remove, Removed, Replayed, Selection, StateEntry, StatePage, StateQuery,
     Stats, Story, Waited,
 };
+use crate::lanes::LaneInfo;
+use crate::measure::{Measures, PoolUse};
 use crate::open::{Engine, open};
 use crate::options::Options;
 use crate::replays::{NewReplay, ReplayInfo};
+use crate::state_history::StateChanges;
+use crate::tree::Tree;
 use crate::wait::{Wait, Waiting};
 
 /// A handle to the pipeline; cheap to clone.
@@ -165,9 +171,14 @@ impl Pipeline {
         Ok(Removed { dropped: self.deployer.remove(name, how).await? })
     }
 
-    /// Runs an event through the active revision and keeps nothing of it.
-    pub async fn test(&self, name: &FunctionName, event: Event) -> Result<DryRun, ChangeError> {
-        self.deployer.test(name, event).await
+    /// Runs an event through a revision, the active one unless another is named, and keeps nothing of it.
+    pub async fn test(
+        &self,
+        name: &FunctionName,
+        revision: Option<RevisionId>,
+        event: Event,
+    ) -> Result<DryRun, ChangeError> {
+        self.deployer.test(name, revision, event).await
     }
 
     /// The same for a module that is not deployed.
@@ -216,6 +227,25 @@ impl Pipeline {
         Ok(StatePage { entries, cursor: list.next.map(|next| next.to_string()) })
     }
 
+    /// What was written to one name of a function's state, below the record `before`, newest first. A
+    /// function that is no more has none.
+    pub async fn state_changes(
+        &self,
+        name: &FunctionName,
+        (key, entry): (Option<OrderingKey>, String),
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<StateChanges, ChangeError> {
+        if self.core.function_info(name).is_none() {
+            return Err(ChangeError::NoFunction(name.clone()));
+        }
+        self.caught_up().await?;
+        let core = Arc::clone(&self.core);
+        let space = Space::new(name.clone(), key);
+        let read = move || core.state_changes(&space, &entry, before, limit);
+        Ok(blocking(read).await?)
+    }
+
     /// Newest first.
     pub async fn events(&self, query: EventQuery) -> Result<EventPage, QueryError> {
         self.caught_up().await?;
@@ -228,6 +258,13 @@ impl Pipeline {
         self.caught_up().await?;
         let core = Arc::clone(&self.core);
         blocking(move || core.story(seq)).await
+    }
+
+    /// All that came of the first event that led to this one.
+    pub async fn tree(&self, seq: Seq) -> Result<Option<Tree>, QueryError> {
+        self.caught_up().await?;
+        let core = Arc::clone(&self.core);
+        blocking(move || core.tree(seq)).await
     }
 
     /// Waits until all that has happened so far is on disk, where history is read: whoever has been
@@ -262,14 +299,17 @@ impl Pipeline {
         self.core.cancel_replay(id).await
     }
 
-    /// One event of the past again, now.
+    /// One event of the past again, now, with another payload where one is given. None when it is kept
+    /// no longer.
     pub async fn replay_one(
         &self,
         seq: Seq,
         function: &FunctionName,
-    ) -> Result<Replayed, ChangeError> {
-        let events = u64::from(self.core.replay_one(seq, function).await?);
-        Ok(Replayed { events })
+        data: Option<Bytes>,
+    ) -> Result<Option<Replayed>, ChangeError> {
+        self.caught_up().await?;
+        let replayed = self.core.replay_one(seq, function, data).await?;
+        Ok(replayed.map(|seq| Replayed { seq }))
     }
 
     /// Those that are open or dead. A settled one is found with its event.
@@ -281,6 +321,29 @@ impl Pipeline {
         let page = blocking(move || core.find_deliveries(&query)).await?;
         self.caught_up().await?;
         Ok(page)
+    }
+
+    /// Dead letters by what they died of, the most first, and whether there are more.
+    pub async fn causes(
+        &self,
+        function: Option<FunctionName>,
+    ) -> Result<(Vec<Cause>, bool), QueryError> {
+        let core = Arc::clone(&self.core);
+        let causes = blocking(move || Ok(core.causes(function.as_ref()))).await?;
+        self.caught_up().await?;
+        Ok(causes)
+    }
+
+    /// The longest lanes, and whether there are more than `limit`.
+    pub async fn lanes(
+        &self,
+        function: Option<FunctionName>,
+        limit: usize,
+    ) -> Result<(Vec<LaneInfo>, bool), QueryError> {
+        let core = Arc::clone(&self.core);
+        let lanes = blocking(move || Ok(core.lanes(function.as_ref(), limit))).await?;
+        self.caught_up().await?;
+        Ok(lanes)
     }
 
     /// Reopens dead letters; answers how many.
@@ -339,6 +402,18 @@ impl Pipeline {
         };
         drop(inner);
         stats
+    }
+
+    /// Raises an event of the host's own. None when the journal takes none at the moment.
+    pub async fn alert(&self, alert: Alert) -> Result<Option<Seq>, QueryError> {
+        self.core.alert(alert).await
+    }
+
+    /// The host as of now, with what it has measured.
+    pub fn measures(&self) -> Measures {
+        let sandbox = &self.deployer.sandbox;
+        let pool = PoolUse { slots: sandbox.slots(), used: sandbox.slots_used() };
+        Measures { pool, ..self.core.measures() }
     }
 
     /// Whether events can be taken in at the moment.

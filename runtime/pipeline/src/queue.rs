@@ -133,6 +133,11 @@ impl Queue {
         self.offer(id);
     }
 
+    /// None when it was taken out.
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot)
+    }
+
     pub(crate) fn entry(&self, slot: Slot) -> &Entry {
         &self.entries[slot]
     }

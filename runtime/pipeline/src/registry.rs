@@ -16,6 +16,7 @@ use crate::breaker::Streak;
 use crate::canary::RunningCanary;
 use crate::fn_queue::Rules;
 use crate::info::{CanaryEnded, CanaryInfo, RevisionInfo};
+use crate::measure::FunctionMeter;
 use crate::route::RouteTable;
 
 /// A revision that can run. It never changes: a deploy swaps the pointer, and an attempt in
@@ -148,9 +149,10 @@ impl Function {
         Some(CanaryEnded { revision, at, reason })
     }
 
-    pub(crate) fn revision_infos(&self) -> Vec<RevisionInfo> {
+    pub(crate) fn revision_infos(&self, meter: Option<&FunctionMeter>) -> Vec<RevisionInfo> {
         let active = self.definition.active;
         let info = |def: &RevisionDef| RevisionInfo {
+            measured: meter.and_then(|meter| meter.revision(def.id)).unwrap_or_default(),
             id: def.id,
             digest: def.digest,
             component_len: def.component_len,

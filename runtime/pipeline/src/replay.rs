@@ -1,12 +1,15 @@
 //! Events of the past, handled again. Each becomes a new event, so its effects happen again.
 
+use bytes::Bytes;
 use triphammer_journal::{Accept, Accepted, Body, Entrance, NewDelivery, Record};
 use triphammer_model::{
-    ErrorInfo, Event, ExtensionValue, FunctionName, Hops, KeySource, Priority, Seq, Timestamp,
+    ErrorInfo, Event, EventParts, ExtensionValue, FunctionName, Hops, KeySource, Priority, Seq,
+    Timestamp,
 };
 
 use crate::core::Core;
 use crate::error::ChangeError;
+use crate::history::read_error;
 use crate::intake::may_accept;
 use crate::route::{RouteTable, find_key, find_priority};
 
@@ -19,20 +22,26 @@ pub(crate) enum To<'a> {
 }
 
 impl Core {
-    /// One event of the past for one function again, now. False when it is kept no longer.
+    /// One event of the past for one function again, now, with another payload where one is given. None
+    /// when it is kept no longer.
     pub(crate) async fn replay_one(
         &self,
         seq: Seq,
         name: &FunctionName,
-    ) -> Result<bool, ChangeError> {
+        data: Option<Bytes>,
+    ) -> Result<Option<Seq>, ChangeError> {
         let key = self.key_of(name)?;
-        let Some(story) = self.story(seq)? else { return Ok(false) };
+        let found = self.history.event(seq).map_err(read_error)?;
+        let Some(mut event) = found.map(|found| found.accepted.event) else { return Ok(None) };
+        if let Some(data) = data {
+            event = self.with_data(&event, data)?;
+        }
         let at = self.clock.now();
-        let accepted = replayed(seq, &story.event, &To::Function(name, key.as_ref()), at);
+        let accepted = replayed(seq, &event, &To::Function(name, key.as_ref()), at);
         let record =
             Record::Accept(Accept { at, entrance: Entrance::Host, events: vec![accepted] });
         let body = Body::encode(&record);
-        let first = {
+        let (first, last) = {
             let mut inner = self.lock();
             may_accept(&inner)?;
             let due_before = inner.catch_up(at);
@@ -41,10 +50,18 @@ impl Core {
             inner.admit_all(&record, (first, location), at);
             let raised = self.raise(&mut inner);
             self.wake(inner, due_before);
-            raised.map_or(first, |raised| raised.max(first))
+            (first, raised.map_or(first, |raised| raised.max(first)))
         };
-        self.settle_change(Some(first)).await?;
-        Ok(true)
+        self.settle_change(Some(last)).await?;
+        Ok(Some(first))
+    }
+
+    fn with_data(&self, event: &Event, data: Bytes) -> Result<Event, ChangeError> {
+        let parts = EventParts { data: Some(data), ..event.to_parts() };
+        let changed = Event::new(&parts).ok();
+        let max = self.event_bytes_max;
+        let fits = |event: &Event| event.as_bytes().len() <= max;
+        changed.filter(fits).ok_or(ChangeError::ReplayTooLarge { max })
     }
 
     /// Where a function's active revision finds the ordering key.
@@ -91,8 +108,6 @@ fn deliver(name: &FunctionName, key: Option<&KeySource>, event: &Event) -> NewDe
 
 #[cfg(test)]
 mod tests {
-    use triphammer_model::EventParts;
-
     use super::*;
 
     fn event(extensions: &[(&str, ExtensionValue)]) -> Event {

@@ -70,7 +70,7 @@ impl Core {
         });
         self.announce(Notice {
             ty: ROLLED_BACK,
-            function: name.clone(),
+            function: Some(name.clone()),
             subject: name.to_string(),
             // The number of the record that it is in.
             id: format!("{}-{name}-rolledback", inner.log.next_seq()),

@@ -124,6 +124,11 @@ impl Sandbox {
         self.slots_max
     }
 
+    /// How many of them attempts hold at the moment.
+    pub fn slots_used(&self) -> u32 {
+        self.slots_max.saturating_sub(self.slots.available_permits() as u32)
+    }
+
     /// What makes functions' requests.
     pub fn client(&self) -> &Client {
         &self.client

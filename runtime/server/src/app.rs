@@ -11,6 +11,7 @@ use triphammer_access::{AuditLog, TokenFile, Tokens};
 use triphammer_outbound::{Client, SetupError};
 use triphammer_pipeline::{OpenError, Options, Pipeline, Push, Running};
 
+use crate::alerts::Watch;
 use crate::body::BodyReader;
 use crate::codec::Bounds;
 use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, Token};
@@ -19,8 +20,10 @@ use crate::gate::Gate;
 use crate::guard::Guard;
 use crate::hooks::Hooks;
 use crate::listen;
+use crate::overview::{Samples, sample};
 use crate::push::Pusher;
 use crate::route::Server;
+use crate::settings::Fixed;
 use crate::tasks::{TaskError, TaskKind, Tasks};
 use crate::tls::{Tls, TlsError};
 
@@ -131,6 +134,9 @@ impl App {
         let mut tasks = Tasks::new();
         gate.record(gate.own("host-start", started(&config, address, &gate))).await;
         let server = Arc::new(server(&config, address, pipeline, gate, tls, &tasks));
+        let (samples, watched) = (server.samples.clone(), server.pipeline.clone());
+        let sampling = sample(samples, watched, Watch::new(config.alerts), tasks.shutdown());
+        tasks.spawn(TaskKind::Sampler, sampling);
         tasks.spawn(TaskKind::Http, listen::serve(listener, server, tasks.shutdown()));
         info!(%address, "listening");
         let mut asked = None;
@@ -220,6 +226,8 @@ fn server(
         },
         multiplexed: Arc::new(Semaphore::new(http.connections_max)),
         streams: Arc::new(Semaphore::new(http.streams_max)),
+        samples: Samples::default(),
+        settings: Fixed::of(config, address),
         shutdown: tasks.shutdown(),
         http,
     }

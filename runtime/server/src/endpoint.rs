@@ -53,6 +53,14 @@ pub(crate) enum Endpoint {
     FilterTest,
     HookList,
     Stats,
+    Overview,
+    OverviewStream,
+    History,
+    Settings,
+    EventTree,
+    StateHistory,
+    Causes,
+    Lanes,
     Audit,
 }
 
@@ -96,6 +104,13 @@ impl Endpoint {
             | Self::Stream
             | Self::FilterTest
             | Self::HookList
+            | Self::Overview
+            | Self::OverviewStream
+            | Self::History
+            | Self::EventTree
+            | Self::StateHistory
+            | Self::Causes
+            | Self::Lanes
             | Self::Stats => Some(Scope::Read),
             Self::Deploy
             | Self::SubscriptionCreate
@@ -113,6 +128,7 @@ impl Endpoint {
             | Self::ReplayCancel
             | Self::Redrive
             | Self::Drop
+            | Self::Settings
             | Self::Audit => Some(Scope::Operate),
         }
     }
@@ -132,8 +148,15 @@ impl Endpoint {
             | Self::Pause
             | Self::Resume
             | Self::TestDeployed
-            | Self::State => Reach::Function,
-            Self::DeliveryList | Self::Redrive | Self::Drop | Self::Stream => Reach::Chosen,
+            | Self::State
+            | Self::StateHistory => Reach::Function,
+            Self::DeliveryList
+            | Self::Redrive
+            | Self::Drop
+            | Self::Stream
+            | Self::History
+            | Self::Causes
+            | Self::Lanes => Reach::Chosen,
             Self::Healthz
             | Self::Readyz
             | Self::OpenApi
@@ -158,6 +181,10 @@ impl Endpoint {
             | Self::ReplayCancel
             | Self::HookList
             | Self::Stats
+            | Self::Overview
+            | Self::OverviewStream
+            | Self::Settings
+            | Self::EventTree
             | Self::Audit => Reach::All,
         }
     }
@@ -208,6 +235,14 @@ impl Endpoint {
             | Self::FilterTest
             | Self::HookList
             | Self::Stats
+            | Self::Overview
+            | Self::OverviewStream
+            | Self::History
+            | Self::Settings
+            | Self::EventTree
+            | Self::StateHistory
+            | Self::Causes
+            | Self::Lanes
             | Self::Audit => None,
         }
     }

@@ -82,6 +82,7 @@ impl From<ChangeError> for Problem {
             | ChangeError::CanaryKey { .. }
             | ChangeError::ReplaysRunning { .. }
             | ChangeError::KeyChange { .. } => StatusCode::CONFLICT,
+            ChangeError::ReplayTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ChangeError::Load { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             ChangeError::EmptySelection | ChangeError::ReplayRate { .. } => StatusCode::BAD_REQUEST,
             ChangeError::Query(error) => return error.into(),

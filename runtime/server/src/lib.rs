@@ -3,6 +3,7 @@
 //! The composition root. Types of HTTP stop here; nothing below knows what a request is.
 
 mod admit;
+mod alerts;
 mod api;
 mod app;
 mod body;
@@ -22,6 +23,7 @@ mod http2;
 mod json;
 mod listen;
 mod metrics;
+mod overview;
 mod paced;
 mod paths;
 mod problem;
@@ -30,6 +32,7 @@ mod push;
 mod query;
 mod receipts;
 mod route;
+mod settings;
 mod tasks;
 mod tls;
 mod trust;
@@ -37,8 +40,8 @@ mod views;
 
 pub use app::{App, AppError};
 pub use config::{
-    AccessConfig, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides, TlsConfig,
-    Token,
+    AccessConfig, AlertBounds, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides,
+    TlsConfig, Token,
 };
 pub use tls::TlsError;
 pub use trust::{ModuleKey, PublicKey, TrustError};

@@ -104,9 +104,13 @@ fn in_api(path: &[&str], verb: Verb) -> Found {
         (["functions", name, "resume"], Post) => return with(Endpoint::Resume, name),
         (["functions", name, "test"], Post) => return with(Endpoint::TestDeployed, name),
         (["functions", name, "state"], Get) => return with(Endpoint::State, name),
+        (["functions", name, "state", "history"], Get) => {
+            return with(Endpoint::StateHistory, name);
+        }
         (["test"], Post) => Endpoint::TestComponent,
         (["events"], Get) => Endpoint::EventList,
         (["events", seq], Get) => return with(Endpoint::Event, seq),
+        (["events", seq, "tree"], Get) => return with(Endpoint::EventTree, seq),
         (["events", seq, "replay"], Post) => return with(Endpoint::ReplayEvent, seq),
         (["replay"], Post) => Endpoint::Replay,
         (["replays"], Get) => Endpoint::ReplayList,
@@ -115,10 +119,16 @@ fn in_api(path: &[&str], verb: Verb) -> Found {
         (["deliveries"], Get) => Endpoint::DeliveryList,
         (["deliveries", "redrive"], Post) => Endpoint::Redrive,
         (["deliveries", "drop"], Post) => Endpoint::Drop,
+        (["deliveries", "causes"], Get) => Endpoint::Causes,
+        (["lanes"], Get) => Endpoint::Lanes,
         (["stream"], Get) => Endpoint::Stream,
         (["filters", "test"], Post) => Endpoint::FilterTest,
         (["hooks"], Get) => Endpoint::HookList,
         (["stats"], Get) => Endpoint::Stats,
+        (["stats", "overview"], Get) => Endpoint::Overview,
+        (["stats", "stream"], Get) => Endpoint::OverviewStream,
+        (["stats", "history"], Get) => Endpoint::History,
+        (["settings"], Get) => Endpoint::Settings,
         (["audit"], Get) => Endpoint::Audit,
         _ => return Err(methods_of(path)),
     };
@@ -134,6 +144,9 @@ fn methods_of(path: &[&str]) -> Option<&'static str> {
     match path {
         ["functions", _] => Some("GET, HEAD, PUT, DELETE"),
         ["functions"] | ["functions", _, "state"] => Some("GET, HEAD"),
+        ["functions", _, "state", "history"] | ["events", _, "tree"] => Some("GET, HEAD"),
+        ["deliveries", "causes"] | ["lanes"] | ["settings"] => Some("GET, HEAD"),
+        ["stats", "overview" | "stream" | "history"] => Some("GET, HEAD"),
         ["replays", _] => Some("GET, HEAD, DELETE"),
         ["replays"] => Some("GET, HEAD"),
         ["events"] | ["events", _] | ["deliveries"] | ["stream"] => Some("GET, HEAD"),

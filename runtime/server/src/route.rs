@@ -13,7 +13,7 @@ use triphammer_pipeline::Pipeline;
 
 use crate::api::{
     audit, deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host,
-    ingress, post, replays, stream, subscriptions,
+    ingress, overview, post, replays, stream, subscriptions,
 };
 use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
@@ -23,9 +23,11 @@ use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
 use crate::hooks::Hooks;
+use crate::overview::Samples;
 use crate::paths::{self, Target};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::settings::Fixed;
 use crate::tasks::Shutdown;
 use crate::tls::Tls;
 use crate::trust::Trust;
@@ -47,6 +49,9 @@ pub(crate) struct Server {
     pub(crate) streams: Arc<Semaphore>,
     /// One permit for each request over HTTP/2, on all connections.
     pub(crate) multiplexed: Arc<Semaphore>,
+    /// What the host did of late.
+    pub(crate) samples: Samples,
+    pub(crate) settings: Fixed,
     pub(crate) shutdown: Shutdown,
     /// None for plain HTTP.
     pub(crate) tls: Option<Arc<Tls>>,
@@ -142,6 +147,14 @@ async fn elsewhere(
         Endpoint::FilterTest => filters::test(call).await,
         Endpoint::HookList => hooks::list(call),
         Endpoint::Stats => host::stats(call),
+        Endpoint::Overview => overview::show(call),
+        Endpoint::OverviewStream => overview::stream(call),
+        Endpoint::History => overview::history(call),
+        Endpoint::Settings => host::settings(call),
+        Endpoint::EventTree => events::tree(call, argument).await,
+        Endpoint::StateHistory => functions::state_history(call, argument).await,
+        Endpoint::Causes => deliveries::causes(call).await,
+        Endpoint::Lanes => deliveries::lanes(call).await,
         Endpoint::Audit => audit::list(call).await,
     }
 }

@@ -13,6 +13,8 @@ use tracing::{error, info};
 pub(crate) enum TaskKind {
     /// Accepts connections and serves them.
     Http,
+    /// Looks at the host's counts now and then.
+    Sampler,
 }
 
 /// Why the tasks ended, other than by being asked to.

@@ -20,29 +20,25 @@ pub(crate) enum Error {
     Pem { path: PathBuf, what: &'static str },
     #[error("the certificates can't be used")]
     Tls(#[source] rustls::Error),
-    #[error(
-        "{url} is not trusted, or does not trust this client ({cause}): see --ca, --client-cert and --client-key"
-    )]
+    #[error("{url} is not trusted, or does not trust this client ({cause})")]
     Handshake { url: String, cause: io::Error },
     #[error("the request can't be written")]
     Request(#[source] hyper::http::Error),
-    #[error(
-        "no host answers at {url} ({cause}): start one with `trip up`, or name another with --url"
-    )]
+    #[error("no host answers at {url} ({cause})")]
     Unreachable { url: String, cause: io::Error },
-    #[error("the connection to {url} broke: see whether the host still runs")]
+    #[error("the connection to {url} broke")]
     Broken {
         url: String,
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    #[error("{url} has not answered within {} s: see what the host logs", limit.as_secs())]
+    #[error("{url} has not answered within {} s", limit.as_secs())]
     TimedOut { url: String, limit: Duration },
     #[error(transparent)]
     Problem(Problem),
-    #[error("the answer has the unexpected status {status}: is this a Triphammer host?")]
+    #[error("the answer has the unexpected status {status}")]
     Unexpected { status: u16 },
-    #[error("the answer is not understood: is the host of another version?")]
+    #[error("the answer is not understood")]
     Shape(#[source] serde_json::Error),
     #[error("the client could not be started")]
     Runtime(#[source] io::Error),
@@ -54,20 +50,14 @@ pub(crate) enum Error {
 pub(crate) struct Problem {
     pub(crate) code: String,
     #[serde(default)]
-    status: u16,
-    #[serde(default)]
     title: String,
     #[serde(default)]
     detail: String,
 }
 
 impl Problem {
-    fn text(&self) -> String {
-        let text = if self.detail.is_empty() { &self.title } else { &self.detail };
-        match self.status {
-            401 => format!("{text}: give the host's token with --token or TRIPHAMMER_TOKEN"),
-            _ => text.clone(),
-        }
+    fn text(&self) -> &str {
+        if self.detail.is_empty() { &self.title } else { &self.detail }
     }
 }
 

@@ -115,6 +115,11 @@ impl Client {
         Ok(Self { base, token, tls: None, runtime, connection: RefCell::new(None) })
     }
 
+    /// One more client of the same host, for another thread.
+    pub(crate) fn another(&self) -> Result<Self, Error> {
+        Ok(Self { tls: self.tls.clone(), ..Self::with(self.base.clone(), self.token.clone())? })
+    }
+
     pub(crate) fn base(&self) -> &Base {
         &self.base
     }

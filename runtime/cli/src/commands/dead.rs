@@ -142,13 +142,10 @@ fn show(id: &str, client: &Client, output: &mut Output) -> Result<(), Error> {
         let ours = deliveries.into_iter().find(|delivery| delivery["function"] == function);
         return output.json(&json!({"event": value["event"], "delivery": ours}));
     }
-    output.text(&event::draw(client, &story, false)?)?;
-    for story in &story.deliveries {
-        if let Some(error) = &story.delivery.error {
-            output.line(show::failure(error))?;
-        }
-    }
-    Ok(())
+    let errors: Vec<_> =
+        story.deliveries.iter().filter_map(|story| story.delivery.error.clone()).collect();
+    output.text(&event::drawn_alone(story))?;
+    errors.iter().try_for_each(|error| output.line(show::failure(error)))
 }
 
 fn change(

@@ -1,10 +1,11 @@
-//! `trip event ID`: an event's whole story, its children's included, as a tree.
+//! `trip event ID`: an event's whole story, with what it came of and what came of it, as a tree.
 
+mod chain;
 mod tree;
 
 use serde_json::Value;
 
-use self::tree::Tree;
+use self::chain::Chain;
 use super::API;
 use crate::client::types::{Events, Story};
 use crate::client::{self, Client, Path};
@@ -21,27 +22,30 @@ pub(crate) struct Args {
     brief: bool,
 }
 
-/// Events in one tree; a chain can be long.
-const EVENTS_MAX: usize = 200;
-
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
-    let (answer, story) = find(client, &args.id)?;
+    let (seq, answer, chain) = find(client, &args.id)?;
     if output.is_json() {
         return output.json(&answer);
     }
-    output.text(&draw(client, &story, args.brief)?)
+    output.text(&tree::of_chain(&chain, &seq, args.brief).render())
 }
 
-/// The tree of an event and of all that came of it.
-pub(super) fn draw(client: &Client, story: &Story, brief: bool) -> Result<String, Error> {
-    let mut left = EVENTS_MAX;
-    Ok(tree_of(client, story, brief, &mut left)?.render())
+/// The whole tree that an event is in, as text.
+pub(super) fn drawn(client: &Client, seq: &str) -> Result<String, Error> {
+    let (_, chain) = chain::of(client, seq)?;
+    Ok(tree::of_chain(&chain, seq, false).render())
 }
 
-/// The chain alone, an event a line with who handled it.
-pub(super) fn draw_chain(client: &Client, story: &Story) -> Result<String, Error> {
-    let mut left = EVENTS_MAX;
-    Ok(chain_of(client, story, &mut left)?.render())
+/// One event and its deliveries, without what came of them.
+pub(super) fn drawn_alone(story: Story) -> String {
+    let seq = story.seq.clone();
+    tree::of_chain(&Chain::only(story), &seq, false).render()
+}
+
+/// The whole tree, an event a line with who handled it.
+pub(super) fn drawn_briefly(client: &Client, seq: &str) -> Result<String, Error> {
+    let (_, chain) = chain::of(client, seq)?;
+    Ok(tree::of_links(&chain).render())
 }
 
 pub(super) fn story(client: &Client, seq: &str) -> Result<(Value, Story), Error> {
@@ -50,76 +54,31 @@ pub(super) fn story(client: &Client, seq: &str) -> Result<(Value, Story), Error>
     Ok((value, story))
 }
 
-fn find(client: &Client, id: &str) -> Result<(Value, Story), Error> {
+/// The event's number, and the tree that it is in.
+fn find(client: &Client, id: &str) -> Result<(String, Value, Chain), Error> {
     let is_seq = id.parse::<triphammer_model::Seq>().is_ok();
     if is_seq {
-        match story(client, id) {
+        match chain::of(client, id) {
             Err(Error::Client(error)) if error.code() == Some("event.not_found") => {}
-            found => return found,
+            found => return found.map(|(value, chain)| (id.to_owned(), value, chain)),
         }
     }
+    let seq = seq_of(client, id)?;
+    let (value, chain) = chain::of(client, &seq)?;
+    Ok((seq, value, chain))
+}
+
+fn seq_of(client: &Client, id: &str) -> Result<String, Error> {
     let path = Path::new(API).segment("events").query("id", id).query("limit", 20);
     let Events { events } = client.get(path)?.json()?;
     match events.as_slice() {
-        [event] => story(client, &event.seq),
-        [] => Err(Error::Failed(format!("there is no event `{id}`, or it is kept no longer"))),
+        [event] => Ok(event.seq.clone()),
+        [] => Err(Error::NoEvent { id: id.to_owned() }),
         events => {
             let seqs: Vec<_> =
                 events.iter().map(|event| format!("{} from {}", event.seq, event.source)).collect();
             let all = seqs.join(", ");
             Err(Error::Failed(format!("several events have the id `{id}`: give one of {all}")))
         }
-    }
-}
-
-fn tree_of(client: &Client, story: &Story, brief: bool, left: &mut usize) -> Result<Tree, Error> {
-    let mut tree = tree::of_event(story);
-    let mut drawn: Vec<&str> = Vec::new();
-    for delivery in &story.deliveries {
-        let mut branch = tree::of_delivery(delivery, brief);
-        for seq in delivery.history.iter().flat_map(|attempt| &attempt.emitted) {
-            branch.push(child(client, seq, brief, left)?);
-            drawn.push(seq);
-        }
-        tree.push(branch);
-    }
-    // Children of attempts whose history is not kept.
-    for event in story.children.iter().filter(|event| !drawn.contains(&event.seq.as_str())) {
-        tree.push(child(client, &event.seq, brief, left)?);
-    }
-    Ok(tree)
-}
-
-fn chain_of(client: &Client, story: &Story, left: &mut usize) -> Result<Tree, Error> {
-    let mut tree = tree::of_link(story);
-    for event in &story.children {
-        let branch =
-            with_story(client, &event.seq, left, |story, left| chain_of(client, story, left))?;
-        tree.push(branch);
-    }
-    Ok(tree)
-}
-
-fn child(client: &Client, seq: &str, brief: bool, left: &mut usize) -> Result<Tree, Error> {
-    with_story(client, seq, left, |story, left| tree_of(client, story, brief, left))
-}
-
-/// Draws an event that another one led to, as long as there is room and it is kept.
-fn with_story(
-    client: &Client,
-    seq: &str,
-    left: &mut usize,
-    draw: impl FnOnce(&Story, &mut usize) -> Result<Tree, Error>,
-) -> Result<Tree, Error> {
-    if *left == 0 {
-        return Ok(Tree::leaf(format!("#{seq} and what came of it: `trip event {seq}`")));
-    }
-    *left -= 1;
-    match story(client, seq) {
-        Ok((_, story)) => draw(&story, left),
-        Err(Error::Client(error)) if error.code() == Some("event.not_found") => {
-            Ok(Tree::leaf(format!("#{seq} is kept no longer")))
-        }
-        Err(error) => Err(error),
     }
 }

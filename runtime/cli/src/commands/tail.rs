@@ -1,17 +1,21 @@
-//! `trip tail`: the live feed, one line for each thing that happens.
+//! `trip tail`: the live feed, as a view on a terminal, as one line for each thing that happens
+//! elsewhere.
 
-use std::time::Duration;
+mod groups;
+mod live;
+mod picture;
+mod state;
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{API, show};
-use crate::client::types::Failure;
-use crate::client::{Client, Item, Path};
+use super::feed::{self, Happened, Told};
+use super::show;
+use crate::client::{Client, Item};
 use crate::error::Error;
 use crate::output::{
     DIM, GOOD, NAME, NOTE, Output, count, millis, note, one_line, paint, short_time,
 };
+use crate::screen;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -21,66 +25,34 @@ pub(crate) struct Args {
     /// Only what concerns this function
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
+    /// Print lines on a terminal too, as into a pipe
+    #[arg(long)]
+    plain: bool,
 }
-
-/// Between attempts to reach a host that has gone.
-const RECONNECT: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
-    let path = Path::new(API).segment("stream");
-    let path = path.maybe("type", args.ty.as_deref()).maybe("function", args.function.as_deref());
-    // The first connection must succeed; later ones are tried for as long as it takes.
-    let mut feed = client.feed(path.clone())?;
-    note(format_args!("watching {} (Ctrl-C ends)", client.base()));
-    loop {
-        match feed.next() {
-            Ok(Some(item)) => print(&item, output)?,
-            Ok(None) | Err(_) => {
-                note("the feed ended; trying to reach the host again");
-                feed = loop {
-                    std::thread::sleep(RECONNECT);
-                    match client.feed(path.clone()) {
-                        Ok(feed) => break feed,
-                        Err(error) if error.is_connection() => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                };
-                note("watching again; what happened meanwhile is in `trip events`");
-            }
-        }
+    if screen::is_there() && !output.is_json() && !args.plain {
+        return live::run(&args, client);
     }
+    let path = feed::path(args.ty.as_deref(), args.function.as_deref());
+    feed::follow(client, &path, |told| {
+        match told {
+            Told::Watching => note(format_args!("watching {} (Ctrl-C ends)", client.base())),
+            Told::Item(item) => print(&item, output)?,
+            Told::Lost => note("the feed ended; trying to reach the host again"),
+            Told::Back => note("watching again; what happened meanwhile is in `trip events`"),
+        }
+        Ok(())
+    })
 }
 
-fn print(item: &Item, output: &mut Output) -> Result<(), Error> {
-    let value: Value = serde_json::from_str(&item.data).map_err(crate::client::Error::Shape)?;
+/// One thing that happened, as a line.
+pub(super) fn print(item: &Item, output: &mut Output) -> Result<(), Error> {
     if output.is_json() {
+        let value: Value = serde_json::from_str(&item.data).map_err(crate::client::Error::Shape)?;
         return output.json_line(&value);
     }
-    let happened = serde_json::from_value(value).map_err(crate::client::Error::Shape)?;
-    output.line(line(&happened))
-}
-
-/// The members of all kinds of items; each kind has some of them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Happened {
-    kind: String,
-    at: String,
-    seq: String,
-    #[serde(rename = "type")]
-    ty: String,
-    subject: Option<String>,
-    functions: Vec<String>,
-    function: String,
-    revision: String,
-    canary: Option<String>,
-    weight: u8,
-    attempt: u32,
-    emitted: Vec<String>,
-    elapsed_ms: f64,
-    due: String,
-    error: Option<Failure>,
-    missed: u64,
+    output.line(line(&Happened::read(item)?))
 }
 
 fn line(item: &Happened) -> String {

@@ -59,7 +59,7 @@ enum Action {
 
 #[derive(clap::Args, Debug)]
 struct Create {
-    /// What to call it: 1 to 63 of a-z, 0-9, -, _ and .
+    /// What to call it: 1 to 63 of `a-z`, `0-9`, `.`, `-` and `_`
     name: String,
     /// What it may do: send, read, deploy, operate
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]

@@ -14,7 +14,7 @@ pub(crate) enum Error {
     Config(ConfigError),
     #[error("{} ({})", chain(.0), .0.code())]
     App(Box<AppError>),
-    #[error("`{filter}` is no log filter: {rule}. Write info, or target=level")]
+    #[error("`{filter}` is no log filter: {rule}")]
     Filter { filter: String, rule: String },
     #[error("the host can't be started")]
     Start(#[source] io::Error),
@@ -24,4 +24,15 @@ pub(crate) enum Error {
     Ended { status: ExitStatus, last: String },
     #[error("the host is not ready after {seconds} s: {last}")]
     NotReady { seconds: u64, last: String },
+}
+
+impl Error {
+    /// The stable code, of what a host says about itself.
+    pub(crate) fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Config(error) => Some(error.code()),
+            Self::App(error) => Some(error.code()),
+            _ => None,
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -58,4 +60,20 @@ pub(crate) async fn stop_requested(with_stdin: bool) -> Result<(), Error> {
         result = interrupted() => result,
         _ = end => Ok(()),
     }
+}
+
+/// Set when the process is asked to stop, for those that look in from time to time.
+pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Start)?;
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    std::thread::spawn(move || {
+        if runtime.block_on(interrupted()).is_ok() {
+            set.store(true, Ordering::Relaxed);
+        }
+        // A second request is heard by the task that the first one left behind.
+        runtime.block_on(std::future::pending::<()>());
+    });
+    Ok(flag)
 }

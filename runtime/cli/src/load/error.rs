@@ -9,7 +9,7 @@ use super::response::Response;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    #[error("no host answers at {address} ({cause}): start one with `trip up`")]
+    #[error("no host answers at {address} ({cause})")]
     Connect { address: String, cause: io::Error },
     #[error("`{0}` is not the address of a host")]
     Address(String),
@@ -19,10 +19,20 @@ pub(crate) enum Error {
     Response(&'static str),
     #[error("the host refuses the load: {0}")]
     Refused(#[from] Refusal),
-    #[error("the host is gone: {lost} requests were under way. See what it logged")]
+    #[error("the host is gone: {lost} requests were under way")]
     HostGone { lost: u64 },
     #[error("{what} can't be sent: use printable ASCII")]
     Text { what: &'static str },
+}
+
+impl Error {
+    /// The stable code of the host's refusal.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => Some(&refusal.code),
+            _ => None,
+        }
+    }
 }
 
 /// An answer that the next request would get too.

@@ -18,6 +18,7 @@ pub(crate) use self::text::{
     bytes, clip, count, data, data_base64, elapsed_ms, millis, one_line, short_time, when,
 };
 use crate::error::{Error, chain};
+use crate::hints;
 
 /// Standard output. Colours are taken out when nobody sees them, or `NO_COLOR` is set.
 pub(crate) struct Output {
@@ -63,8 +64,18 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(stream, "{}", paint(DIM, text));
 }
 
+/// What failed, and on a line of its own what to do next.
 pub(crate) fn print_error(error: &Error) {
     let mut stream = AutoStream::auto(io::stderr());
     // As above.
     let _ = writeln!(stream, "{}: {}", paint(BAD, "error"), chain(error));
+    if let Some(next) = hints::next(error) {
+        print_next(&next);
+    }
+}
+
+pub(crate) fn print_next(next: &str) {
+    let mut stream = AutoStream::auto(io::stderr());
+    // As above.
+    let _ = writeln!(stream, "{}: {next}", paint(NOTE, "next"));
 }

@@ -6,18 +6,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum Error {
-    #[error(
-        "`{}` has no Cargo.toml: give a function's directory, or begin one with `trip new NAME`",
-        dir.display()
-    )]
+    #[error("`{}` has no Cargo.toml", dir.display())]
     NoManifest { dir: PathBuf },
-    #[error("`{}` is a workspace: give the directory of one of its functions", dir.display())]
+    #[error("`{}` is a workspace", dir.display())]
     Workspace { dir: PathBuf },
-    #[error(
-        "`{package}` makes no component: add `crate-type = [\"cdylib\"]` to [lib] in its Cargo.toml"
-    )]
+    #[error("`{package}` makes no component")]
     NoComponent { package: String },
-    #[error("`{tool}` can't be started: install Rust from https://rustup.rs")]
+    #[error("`{tool}` can't be started")]
     NoTool {
         tool: &'static str,
         #[source]
@@ -27,7 +22,7 @@ pub(crate) enum Error {
     Metadata { message: String },
     #[error("the answer of cargo is not understood")]
     Answer(#[source] serde_json::Error),
-    #[error("the Rust target {target} is missing: run `rustup target add {target}`")]
+    #[error("the Rust target {target} is missing")]
     NoTarget {
         target: &'static str,
         #[source]
@@ -37,7 +32,7 @@ pub(crate) enum Error {
     Build { package: String, message: Option<String> },
     #[error("`{name}` is no name for a function project: {rule}")]
     Name { name: String, rule: &'static str },
-    #[error("`{}` exists: choose another name, or remove it", path.display())]
+    #[error("`{}` exists", path.display())]
     Exists { path: PathBuf },
     #[error("can't write `{}`", path.display())]
     Write {
@@ -51,7 +46,7 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
-    #[error("the SDK in this binary is damaged: build `trip` again")]
+    #[error("the SDK in this binary is damaged")]
     Embedded,
 }
 

@@ -178,6 +178,27 @@ impl Checker {
         Definition { breaker, ..asked.clone() }
     }
 
+    /// A pause, or its end, is told last of what a definition tells. What it tells besides.
+    pub(super) fn check_paused_told<'r>(
+        &self,
+        name: &FunctionName,
+        definition: &Definition,
+        raised: &'r [Accepted],
+    ) -> Result<&'r [Accepted], String> {
+        let before = self.facts.functions.get(name).map(|function| &function.definition);
+        let live = before.filter(|before| !before.deleted && !definition.deleted);
+        let ty = match live.map(|before| (before.paused.is_some(), definition.paused.is_some())) {
+            Some((false, true)) => "triphammer.function.paused",
+            Some((true, false)) => "triphammer.function.resumed",
+            _ => return Ok(raised),
+        };
+        let (notice, rest) = raised.split_last().ok_or(format!("{ty} of {name} is not told"))?;
+        let about = notice.event.ty() == ty && notice.event.subject() == Some(name.as_str());
+        ensure!(about && notice.hops.0 == 0, "{ty} of {name} is told as {:?}", notice.event);
+        self.check_routes(notice, Way::Routed(None))?;
+        Ok(rest)
+    }
+
     /// An operator's definition tells of the breaker that it closes, and of nothing else.
     pub(super) fn check_closed_told(
         &self,

@@ -54,6 +54,7 @@ impl Checker {
         (name, definition): (&FunctionName, &Definition),
         raised: &[Accepted],
     ) -> Verdict {
+        let raised = self.check_paused_told(name, definition, raised)?;
         if self.breakers.is_due(name) {
             return self.check_breaker_step(name, definition, raised);
         }

@@ -8,7 +8,9 @@ use super::parse;
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json, noted};
-use crate::views::{Counted, DeliveryView, RawSelection};
+use crate::views::{
+    CauseView, CausesView, Counted, DeliveryView, LaneView, LanesView, RawSelection,
+};
 
 pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let query = DeliveryQuery {
@@ -25,6 +27,27 @@ pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     let page = call.server.pipeline.deliveries(&query).await?;
     let deliveries: Vec<_> = page.deliveries.into_iter().map(DeliveryView::from).collect();
     route::list("deliveries", &deliveries, page.cursor.as_deref())
+}
+
+/// Dead letters by what they died of.
+pub(crate) async fn causes(mut call: Call<'_>) -> Answer {
+    let function: Option<FunctionName> = call.query.parsed("function")?;
+    call.query.done()?;
+    call.caller.covers(function.as_ref())?;
+    let (causes, truncated) = call.server.pipeline.causes(function).await?;
+    let causes = causes.into_iter().map(CauseView::from).collect();
+    json(StatusCode::OK, &CausesView { causes, truncated })
+}
+
+/// The longest lanes.
+pub(crate) async fn lanes(mut call: Call<'_>) -> Answer {
+    let function: Option<FunctionName> = call.query.parsed("function")?;
+    let limit = call.query.limit()?;
+    call.query.done()?;
+    call.caller.covers(function.as_ref())?;
+    let (lanes, truncated) = call.server.pipeline.lanes(function, limit).await?;
+    let lanes = lanes.into_iter().map(LaneView::from).collect();
+    json(StatusCode::OK, &LanesView { lanes, truncated })
 }
 
 fn status(text: &str) -> Result<Status, Problem> {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::StatusCode;
-use triphammer_model::FunctionName;
+use triphammer_model::{FunctionName, RevisionId};
 
 use super::functions::{component_allowance, config};
 use super::parse;
@@ -14,11 +14,12 @@ use crate::problem::Problem;
 use crate::route::{Answer, Call, json};
 use crate::views::DryRunView;
 
-/// Through the active revision; the event is the body, structured unless its headers say that it
+/// Through a revision, the active one unless the query names another; the event is the body, structured unless its headers say that it
 /// is binary.
 pub(crate) async fn deployed(call: Call<'_>, name: &str) -> Answer {
     let name: FunctionName = parse(name)?;
-    let Call { server, parts, body, query, .. } = call;
+    let Call { server, parts, body, mut query, .. } = call;
+    let revision: Option<RevisionId> = query.parsed("revision")?;
     query.done()?;
     let allowed = Allowance {
         bytes: server.http.event_bytes_max,
@@ -30,7 +31,7 @@ pub(crate) async fn deployed(call: Call<'_>, name: &str) -> Answer {
         Ok(Mode::Binary) => codec::decode_binary(&parts.headers, received.bytes, &server.bounds)?,
         _ => codec::decode_structured(&received.bytes, &server.bounds)?,
     };
-    json(StatusCode::OK, &DryRunView::from(server.pipeline.test(&name, event).await?))
+    json(StatusCode::OK, &DryRunView::from(server.pipeline.test(&name, revision, event).await?))
 }
 
 /// Through a component that is not deployed: it is the body, the event is in a header.

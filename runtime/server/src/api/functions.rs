@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use hyper::StatusCode;
-use triphammer_model::{FunctionName, OrderingKey, RevisionId};
-use triphammer_pipeline::{ChangeError, Deploy, FunctionInfo, Remove, Share, StateQuery};
+use triphammer_model::{FunctionName, OrderingKey, RevisionId, Seq};
+use triphammer_pipeline::{
+    ChangeError, Deploy, FunctionInfo, QueryError, Remove, Share, StateQuery,
+};
 
 use super::parse;
 use crate::body::Allowance;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json, noted};
 use crate::views::{
-    Activate, DeployedView, FunctionView, FunctionsView, RemovedView, StateEntryView,
+    Activate, DeployedView, FunctionView, FunctionsView, RemovedView, StateChangeView,
+    StateEntryView,
 };
 
 pub(crate) async fn list(call: Call<'_>) -> Answer {
@@ -124,4 +127,26 @@ pub(crate) async fn state(mut call: Call<'_>, name: &str) -> Answer {
     let page = call.server.pipeline.state(&name, &query).await?;
     let entries: Vec<_> = page.entries.into_iter().map(StateEntryView::from).collect();
     route::list("entries", &entries, page.cursor.as_deref())
+}
+
+/// What was written to one name, newest first.
+pub(crate) async fn state_history(mut call: Call<'_>, name: &str) -> Answer {
+    let name: FunctionName = parse(name)?;
+    let key = call.query.text("key").map(|key| OrderingKey::new(&key)).transpose();
+    let key = key.map_err(|error| Problem::bad_request("http.query", error.to_string()))?;
+    let entry = call.query.text("name").ok_or_else(|| {
+        Problem::bad_request("http.query", "the query parameter `name` is missing")
+    })?;
+    let before = call.query.filled("cursor").map(|text| cursor(&text)).transpose()?;
+    let limit = call.query.limit()?;
+    call.query.done()?;
+    let page = call.server.pipeline.state_changes(&name, (key, entry), before, limit).await?;
+    let writes: Vec<_> = page.changes.into_iter().map(StateChangeView::from).collect();
+    let cursor = page.next.map(|seq| seq.to_string());
+    route::list("writes", &writes, cursor.as_deref())
+}
+
+fn cursor(text: &str) -> Result<Seq, Problem> {
+    let wrong = |_| QueryError::Cursor(text.to_owned()).into();
+    text.parse().map_err(wrong)
 }

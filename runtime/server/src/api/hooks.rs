@@ -42,14 +42,8 @@ pub(crate) async fn answer(
 /// Every hook with its counts.
 pub(crate) fn list(call: Call<'_>) -> Answer {
     call.query.done()?;
-    let hooks = call.server.hooks.infos().map(|info| HookView {
-        name: info.name.to_owned(),
-        path: format!("/hooks/{}", info.name),
-        accepted: info.accepted,
-        answered: info.answered,
-        refused: info.refused,
-    });
-    route::list("hooks", &hooks.collect::<Vec<_>>(), None)
+    let hooks: Vec<_> = call.server.hooks.infos().map(HookView::from).collect();
+    route::list("hooks", &hooks, None)
 }
 
 async fn take(

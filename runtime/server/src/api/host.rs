@@ -7,7 +7,8 @@ use crate::metrics;
 use crate::problem::Problem;
 use crate::process;
 use crate::route::{Answer, Call, json, respond};
-use crate::views::StatsView;
+use crate::settings::SettingsView;
+use crate::views::{HookView, StatsView};
 
 /// Everything in one file: nothing is loaded from anywhere else, and nothing may be.
 const PAGE: &str = include_str!("page.html");
@@ -33,13 +34,28 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let pipeline = &call.server.pipeline;
     let hooks: Vec<_> = call.server.hooks.infos().collect();
     let functions = pipeline.functions().await?;
-    let text = metrics::text(&pipeline.stats(), process::usage(), &functions, &hooks);
-    Ok(respond(StatusCode::OK, metrics::CONTENT_TYPE, text.into_bytes()))
+    let (stats, measures) = (pipeline.stats(), pipeline.measures());
+    let text = metrics::text(&stats, &measures, process::usage(), &functions, &hooks);
+    let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
+    Ok(respond(StatusCode::OK, metrics::content_type(&call.parts.headers), text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {
     call.query.done()?;
     json(StatusCode::OK, &StatsView::new(call.server.pipeline.stats(), process::usage()))
+}
+
+pub(crate) fn settings(call: Call<'_>) -> Answer {
+    call.query.done()?;
+    let server = call.server;
+    let tokens = server.gate.tokens();
+    let view = SettingsView {
+        fixed: &server.settings,
+        tokens_required: tokens.is_required(),
+        tokens: tokens.all().into_iter().map(Into::into).collect(),
+        hooks: server.hooks.infos().map(HookView::from).collect(),
+    };
+    json(StatusCode::OK, &view)
 }
 
 pub(crate) fn page(call: Call<'_>) -> Answer {

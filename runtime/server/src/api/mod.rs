@@ -12,6 +12,7 @@ pub(crate) mod handshake;
 pub(crate) mod hooks;
 pub(crate) mod host;
 pub(crate) mod ingress;
+pub(crate) mod overview;
 pub(crate) mod post;
 pub(crate) mod replays;
 pub(crate) mod stream;

@@ -1,26 +1,56 @@
 //! The past again: one event at once, or much of it as a replay that goes on by itself.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hyper::StatusCode;
 use triphammer_model::{FunctionName, Seq, Timestamp};
 use triphammer_pipeline::{EventQuery, NewReplay, Replayed};
 
+use super::events::not_kept;
 use super::parse;
+use crate::body::Allowance;
 use crate::problem::Problem;
 use crate::route::{Answer, Call, json, noted};
 use crate::views::{OneReplay, RawReplay, ReplayOne, ReplayView, ReplayedView};
 
 pub(crate) async fn one(call: Call<'_>, seq: &str) -> Answer {
     let seq: Seq = parse(seq)?;
-    let pipeline = &call.server.pipeline;
-    let ReplayOne { function } = call.json().await?;
-    let function: FunctionName = parse(&function)?;
-    let Replayed { events } = pipeline.replay_one(seq, &function).await?;
-    if events == 0 {
-        let detail = format!("there is no event {seq}, or it is kept no longer");
-        return Err(Problem::not_found("event.not_found", detail));
+    let Call { server, parts, body, query, .. } = call;
+    query.done()?;
+    // The payload may be as large as an event, and Base64.
+    let allowed = Allowance {
+        bytes: server.http.event_bytes_max.saturating_mul(2),
+        what: "the event",
+        code: "event.too_large",
+    };
+    let received = server.bodies.read(&parts.headers, body, allowed).await?;
+    let raw: ReplayOne = serde_json::from_slice(&received.bytes).map_err(|error| {
+        Problem::bad_request("http.body_malformed", format!("the body is wrong: {error}"))
+    })?;
+    let function: FunctionName = parse(&raw.function)?;
+    let changed = raw.data.is_some() || raw.data_base64.is_some();
+    let data = payload(raw)?;
+    let replayed = server.pipeline.replay_one(seq, &function, data).await?;
+    let Replayed { seq } = replayed.ok_or_else(|| not_kept(seq))?;
+    let detail = serde_json::json!({ "function": function.as_str(), "changed": changed });
+    noted(json(StatusCode::OK, &ReplayedView { events: 1, seq: seq.to_string() }), detail)
+}
+
+/// What takes the place of the event's own.
+fn payload(raw: ReplayOne) -> Result<Option<Bytes>, Problem> {
+    let wrong = |rule: &str| Problem::bad_request("http.body_malformed", rule);
+    match (raw.data, raw.data_base64) {
+        (Some(_), Some(_)) => {
+            Err(wrong("the payload is in `data` or in `dataBase64`, not in both"))
+        }
+        (Some(data), None) => Ok(Some(data.get().to_owned().into())),
+        (None, Some(text)) => {
+            let bytes = STANDARD.decode(text).map_err(|_| wrong("`dataBase64` is not Base64"))?;
+            Ok(Some(bytes.into()))
+        }
+        (None, None) => Ok(None),
     }
-    let detail = serde_json::json!({ "function": function.as_str() });
-    noted(json(StatusCode::OK, &ReplayedView { events }), detail)
 }
 
 pub(crate) async fn start(call: Call<'_>) -> Answer {

@@ -22,7 +22,7 @@ use crate::caller::Caller;
 use crate::gate::Gate;
 use crate::json;
 use crate::problem::Problem;
-use crate::route::{Answer, Call};
+use crate::route::{Answer, Call, Server};
 use crate::tasks::Shutdown;
 
 /// How often a feed on which nothing happens says that it is alive.
@@ -41,11 +41,7 @@ pub(crate) fn open(mut call: Call<'_>) -> Answer {
     };
     call.query.done()?;
     call.caller.covers(filter.function.as_ref())?;
-    let slot = Arc::clone(&call.server.streams).try_acquire_owned().map_err(|_| {
-        let detail = "there are too many live feeds open";
-        Problem::new(hyper::StatusCode::SERVICE_UNAVAILABLE, "http.streams", detail)
-            .retry_after(Duration::from_secs(5))
-    })?;
+    let slot = slot(call.server)?;
     let feed = Feed {
         items: call.server.pipeline.subscribe(),
         filter,
@@ -64,6 +60,15 @@ pub(crate) fn open(mut call: Call<'_>) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// A place among the feeds that may be open.
+pub(super) fn slot(server: &Server) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(&server.streams).try_acquire_owned().map_err(|_| {
+        let detail = "there are too many live feeds open";
+        Problem::new(hyper::StatusCode::SERVICE_UNAVAILABLE, "http.streams", detail)
+            .retry_after(Duration::from_secs(5))
+    })
 }
 
 struct Feed {

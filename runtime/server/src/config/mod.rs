@@ -4,6 +4,7 @@
 //! in [`raw`]; what comes out of here is checked and typed.
 
 mod access;
+mod alerts;
 mod handshake;
 mod hooks;
 mod http_out;
@@ -22,6 +23,7 @@ use triphammer_pipeline::Options;
 use crate::codec;
 use crate::trust::Trust;
 pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
+pub use alerts::AlertBounds;
 pub(crate) use handshake::Handshake;
 pub(crate) use hooks::Hooks;
 use raw::RawConfig;
@@ -45,6 +47,7 @@ pub struct Config {
     pub(crate) retired_hooks: Vec<String>,
     pub(crate) handshake: Handshake,
     pub(crate) trust: Trust,
+    pub alerts: AlertBounds,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -157,6 +160,7 @@ impl Config {
             retired_hooks: handshake::retired_hooks(raw)?,
             handshake: handshake::read(raw)?,
             trust: trust::read(&raw.trust)?,
+            alerts: alerts::read(&raw.alerts)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: Options {
                 http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,
@@ -373,5 +377,7 @@ fn limits(raw: &RawConfig) -> Result<Limits, ConfigError> {
     })
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

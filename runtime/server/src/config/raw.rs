@@ -40,6 +40,7 @@ pub(super) struct RawConfig {
     pub(super) memory: RawMemory,
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
+    pub(super) alerts: RawAlerts,
     pub(super) http_out: RawHttpOut,
     /// By their names; read by [`super::hooks`].
     pub(super) hooks: Table,
@@ -158,6 +159,14 @@ pub(super) struct RawLimits {
     pub(super) hops: u16,
 }
 
+/// Each is 0 for never.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAlerts {
+    pub(super) lag: String,
+    pub(super) disk_free: String,
+}
+
 impl Default for RawConfig {
     fn default() -> Self {
         Self {
@@ -183,6 +192,7 @@ impl Default for RawConfig {
             memory: RawMemory::default(),
             journal: RawJournal::default(),
             limits: RawLimits::default(),
+            alerts: RawAlerts::default(),
             http_out: RawHttpOut::default(),
             hooks: Table::new(),
             secrets: Table::new(),
@@ -246,6 +256,12 @@ impl Default for RawMemory {
 impl Default for RawJournal {
     fn default() -> Self {
         Self { checkpoint_bytes: bytes_text(Options::default().checkpoint_bytes) }
+    }
+}
+
+impl Default for RawAlerts {
+    fn default() -> Self {
+        Self { lag: "1m".into(), disk_free: "2GiB".into() }
     }
 }
 

@@ -35,6 +35,41 @@ pub(super) fn host_events(schemas: &mut Schemas) -> Vec<HostEvent> {
             &schemas.answer::<DeadLetter>(),
         ),
         event(
+            "triphammer.disk.low",
+            "There is less room on the disk than `alerts.disk_free`.",
+            &schemas.answer::<DiskAlert>(),
+        ),
+        event(
+            "triphammer.disk.over",
+            "There is a tenth more room than that again.",
+            &schemas.answer::<DiskAlert>(),
+        ),
+        event(
+            "triphammer.function.paused",
+            "A function was paused, by an operator or the host.",
+            &schemas.answer::<PauseStep>(),
+        ),
+        event(
+            "triphammer.function.resumed",
+            "A function that was paused goes on; `reason` is why it was.",
+            &schemas.answer::<PauseStep>(),
+        ),
+        event(
+            "triphammer.journal.failed",
+            "The journal could not write or sync, and the host ended; told at its next start.",
+            &schemas.answer::<JournalFailure>(),
+        ),
+        event(
+            "triphammer.lag.high",
+            "A delivery that could run waits for longer than `alerts.lag`.",
+            &schemas.answer::<LagAlert>(),
+        ),
+        event(
+            "triphammer.lag.over",
+            "None waits for longer than half of that any more.",
+            &schemas.answer::<LagAlert>(),
+        ),
+        event(
             "triphammer.revision.rolledback",
             "A canary failed too often, and is one no longer.",
             &schemas.answer::<RolledBack>(),
@@ -75,6 +110,40 @@ by_hand! {
         },
         "required": ["function", "revision", "failures", "error", "since", "until", "reason",
             "delivery"],
+    }
+    PauseStep |generator| {
+        "type": "object",
+        "properties": {
+            "function": generator.subschema_for::<FunctionName>(),
+            "since": generator.subschema_for::<Time>(),
+            "reason": { "type": "string" },
+        },
+        "required": ["function", "since", "reason"],
+    }
+    LagAlert |generator| {
+        "type": "object",
+        "properties": {
+            "function": generator.subschema_for::<FunctionName>(),
+            "lagMs": { "type": "integer", "minimum": 0 },
+            "boundMs": { "type": "integer", "minimum": 1 },
+            "since": generator.subschema_for::<Time>(),
+            "open": { "type": "integer", "minimum": 0 },
+        },
+        "required": ["function", "lagMs", "boundMs", "since", "open"],
+    }
+    DiskAlert |generator| {
+        "type": "object",
+        "properties": {
+            "freeBytes": { "type": "integer", "minimum": 0 },
+            "boundBytes": { "type": "integer", "minimum": 1 },
+            "since": generator.subschema_for::<Time>(),
+        },
+        "required": ["freeBytes", "boundBytes", "since"],
+    }
+    JournalFailure |_| {
+        "type": "object",
+        "properties": { "reason": { "type": "string" } },
+        "required": ["reason"],
     }
     RolledBack |generator| {
         "type": "object",

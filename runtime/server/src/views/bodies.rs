@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{FunctionView, ReplayView};
 use crate::describe::{manifest, words};
+use crate::hooks::HookInfo;
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Functions")]
@@ -68,11 +69,16 @@ pub(crate) struct RawSelection {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(rename = "ReplayEvent", example = serde_json::json!({ "function": "welcome" }))]
 pub(crate) struct ReplayOne {
     #[schemars(with = "words::FunctionName")]
     pub(crate) function: String,
+    /// A payload in the place of the event's own: any JSON.
+    #[schemars(with = "Option<Value>")]
+    pub(crate) data: Option<Box<RawValue>>,
+    /// The same for one that is not JSON.
+    pub(crate) data_base64: Option<String>,
 }
 
 /// How many events were replayed.
@@ -80,6 +86,9 @@ pub(crate) struct ReplayOne {
 #[schemars(rename = "Replayed")]
 pub(crate) struct ReplayedView {
     pub(crate) events: u64,
+    /// The new event.
+    #[schemars(with = "words::Seq")]
+    pub(crate) seq: String,
 }
 
 /// Which events, to whom, and how fast.
@@ -160,4 +169,16 @@ pub(crate) struct HookView {
     /// Challenges and pings, which are no events.
     pub(crate) answered: u64,
     pub(crate) refused: u64,
+}
+
+impl From<HookInfo<'_>> for HookView {
+    fn from(info: HookInfo<'_>) -> Self {
+        Self {
+            name: info.name.to_owned(),
+            path: format!("/hooks/{}", info.name),
+            accepted: info.accepted,
+            answered: info.answered,
+            refused: info.refused,
+        }
+    }
 }

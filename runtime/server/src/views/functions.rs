@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use triphammer_model::{Effects, NewEvent, TimerChange, TimerEvent, Timestamp};
 use triphammer_pipeline::{
-    BreakerInfo, CanaryEnded, CanaryInfo, Capabilities, Counts, Deployed, DryRun, FunctionInfo,
-    RevisionInfo, ScheduleInfo, StateEntry,
+    Attempts, BreakerInfo, CanaryEnded, CanaryInfo, Capabilities, Counts, Deployed, DryRun,
+    FunctionInfo, RevisionInfo, ScheduleInfo, StateEntry,
 };
 
 use super::{ErrorView, LogView, ValueView, WriteView, key, reply, revision, seq};
 use crate::codec;
 use crate::describe::{manifest, words};
+use crate::overview::TimesView;
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Function")]
@@ -125,6 +126,25 @@ struct RevisionView {
     config: BTreeMap<String, String>,
     #[schemars(with = "words::Time")]
     created: String,
+    /// Since the host started, as the next.
+    attempts: AttemptsView,
+    handling: TimesView,
+}
+
+/// Attempts by how they ended.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Attempts")]
+struct AttemptsView {
+    committed: u64,
+    retried: u64,
+    dead: u64,
+}
+
+impl From<Attempts> for AttemptsView {
+    fn from(attempts: Attempts) -> Self {
+        let Attempts { committed, retried, dead } = attempts;
+        Self { committed, retried, dead }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -199,6 +219,8 @@ impl From<RevisionInfo> for RevisionView {
             manifest: info.manifest,
             config: info.config,
             created: info.created.to_rfc3339(),
+            attempts: info.measured.0.into(),
+            handling: info.measured.1.into(),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod bodies;
 mod functions;
 mod history;
+mod insight;
 mod replays;
 mod stats;
 mod subscriptions;
@@ -26,6 +27,7 @@ pub(crate) use bodies::{
 };
 pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryView};
 pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};
+pub(crate) use insight::{CauseView, CausesView, LaneView, LanesView, StateChangeView, TreeView};
 pub(crate) use replays::ReplayView;
 pub(crate) use stats::StatsView;
 pub(crate) use subscriptions::{InvalidSubscription, RawSubscription, SubscriptionView};

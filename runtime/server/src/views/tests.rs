@@ -10,9 +10,10 @@ use triphammer_model::{
     NewEvent, TimerChange, TimerEvent, Timestamp,
 };
 use triphammer_pipeline::{
-    AttemptStory, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Capabilities, Counts,
-    DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo,
-    RevisionInfo, ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, WaitKind, WaitingFor,
+    AttemptStory, Attempts, BreakerInfo, BreakerState, CanaryEnded, CanaryInfo, Capabilities,
+    Counts, DeliveryInfo, DeliveryStory, Deployed, DryRun, Entrance, EventSummary, FunctionInfo,
+    RevisionInfo, ScheduleInfo, StateEntry, StateUsage, Stats, Status, Story, TimesRecent,
+    WaitKind, WaitingFor,
 };
 
 use super::*;
@@ -107,6 +108,10 @@ fn a_function() {
             config: BTreeMap::from([("k".into(), "v".into())]),
             created: AT,
             active: true,
+            measured: (
+                Attempts { committed: 8, retried: 2, dead: 1 },
+                TimesRecent { count: 11, mean_ms: Some(1.5), p50_ms: Some(1.25), p99_ms: None },
+            ),
         }],
         counts: Counts { ready: 1, committed: 2, ..Counts::default() },
         schedules: vec![ScheduleInfo {
@@ -128,7 +133,9 @@ fn a_function() {
         "breaker":{{"state":"open","failures":5,"since":"$AT","until":"$AT",
         "error":{{"code":"invoke.trap","message":"no"}}}},
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
-        "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT"}}],
+        "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT",
+        "attempts":{{"committed":8,"retried":2,"dead":1}},
+        "handling":{{"count":11,"meanMs":1.5,"p50Ms":1.25,"p99Ms":null}}}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,
         "dropped":0,"retried":0}},"schedules":[{{"name":"nightly","cron":"0 3 * * *",
         "zone":"UTC","missed":"once","next":"$AT"}}],"state":{{"entries":3,"bytes":90}}}}"#

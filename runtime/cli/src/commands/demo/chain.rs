@@ -54,8 +54,7 @@ fn order(id: &str, quantity: u32) -> serde_json::Value {
 }
 
 fn show(stage: &mut Stage<'_>, seq: &str) -> Result<(), Error> {
-    let (_, story) = event::story(&stage.client, seq)?;
-    let tree = event::draw_chain(&stage.client, &story)?;
+    let tree = event::drawn_briefly(&stage.client, seq)?;
     stage.block(&tree)
 }
 

@@ -1,9 +1,12 @@
 //! Branches and leaves of a story, and how they are drawn.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
-use super::super::show;
+use super::chain::Chain;
 use crate::client::types::{Attempt, DeliveryStory, Story};
+use crate::commands::show;
 use crate::output::{DIM, NAME, data, millis, one_line, paint, short_time};
 
 /// A line with lines that belong under it.
@@ -38,7 +41,84 @@ impl Tree {
     }
 }
 
-pub(super) fn of_event(story: &Story) -> Tree {
+/// Deeper than any chain of events is: a host allows 32 by default.
+const DEPTH_MAX: usize = 100;
+
+/// A whole tree of events. The one that was asked for is marked when it is not the root.
+pub(super) fn of_chain(chain: &Chain, asked: &str, brief: bool) -> Tree {
+    draw(chain, Detail::Deliveries { asked: (asked != chain.root).then_some(asked), brief })
+}
+
+/// The same, an event a line with who handled it.
+pub(super) fn of_links(chain: &Chain) -> Tree {
+    draw(chain, Detail::Links)
+}
+
+fn draw(chain: &Chain, detail: Detail<'_>) -> Tree {
+    let mut drawing = Drawing { nodes: chain.by_seq(), drawn: HashSet::new(), detail };
+    let mut tree = drawing.event(&chain.root, 0);
+    if chain.truncated {
+        tree.push(Tree::leaf(paint(DIM, "and more, which is not shown here")));
+    }
+    tree
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Detail<'c> {
+    Links,
+    Deliveries {
+        /// To be marked.
+        asked: Option<&'c str>,
+        brief: bool,
+    },
+}
+
+struct Drawing<'c> {
+    nodes: HashMap<&'c str, &'c Story>,
+    /// Nothing is drawn twice, whatever the host says came of what.
+    drawn: HashSet<&'c str>,
+    detail: Detail<'c>,
+}
+
+impl<'c> Drawing<'c> {
+    /// An event, and each of its children under the delivery that emitted it.
+    fn event(&mut self, seq: &'c str, depth: usize) -> Tree {
+        let story = self.nodes.get(seq).copied().filter(|_| depth < DEPTH_MAX);
+        let Some(story) = story.filter(|_| self.drawn.insert(seq)) else {
+            return Tree::leaf(format!("#{seq} {}", paint(DIM, format!("see `trip event {seq}`"))));
+        };
+        let mut tree = match self.detail {
+            Detail::Links => of_link(story),
+            Detail::Deliveries { asked, brief } => {
+                let mut tree = of_event(story);
+                tree.line.push_str(if asked == Some(seq) { " ◀" } else { "" });
+                let deliveries = story.deliveries.iter().map(|story| of_delivery(story, brief));
+                tree.branches.extend(deliveries);
+                tree
+            }
+        };
+        let has_deliveries = !tree.branches.is_empty();
+        let mut emitted = HashSet::new();
+        for (index, delivery) in story.deliveries.iter().enumerate() {
+            let children = delivery.history.iter().flat_map(|attempt| &attempt.emitted);
+            for child in children.filter(|child| emitted.insert(child.as_str())) {
+                let branch = self.event(child, depth + 1);
+                match tree.branches.get_mut(index).filter(|_| has_deliveries) {
+                    Some(delivery) => delivery.push(branch),
+                    None => tree.push(branch),
+                }
+            }
+        }
+        // Children of attempts whose history is not kept.
+        for child in story.children.iter().filter(|child| !emitted.contains(child.seq.as_str())) {
+            let branch = self.event(&child.seq, depth + 1);
+            tree.push(branch);
+        }
+        tree
+    }
+}
+
+fn of_event(story: &Story) -> Tree {
     let attribute = |name: &str| story.event[name].as_str().map(one_line).unwrap_or_default();
     let payload = match (&story.event["data"], &story.event["data_base64"]) {
         (Value::Null, Value::Null) => String::new(),
@@ -57,7 +137,7 @@ pub(super) fn of_event(story: &Story) -> Tree {
 }
 
 /// An event with those who handled it, on one line.
-pub(super) fn of_link(story: &Story) -> Tree {
+fn of_link(story: &Story) -> Tree {
     let attribute = |name: &str| story.event[name].as_str().map(one_line).unwrap_or_default();
     let handled = story.deliveries.iter().map(|story| {
         let revision = story.history.last().map_or("", |attempt| &attempt.revision);
@@ -75,7 +155,7 @@ pub(super) fn of_link(story: &Story) -> Tree {
     ))
 }
 
-pub(super) fn of_delivery(story: &DeliveryStory, brief: bool) -> Tree {
+fn of_delivery(story: &DeliveryStory, brief: bool) -> Tree {
     let delivery = &story.delivery;
     let mut line = format!("{} {}", delivery.function, show::status(&delivery.status));
     let last = story.history.last();
@@ -164,6 +244,64 @@ mod tests {
         tree.push(inner);
         tree.push(leaf("d"));
         assert_eq!(plain(&tree), "a\n├─ b\n│  └─ c\n└─ d\n");
+    }
+
+    fn node(seq: &str, ty: &str, children: &[&str]) -> Value {
+        let at = "2026-01-02T03:04:05.100Z";
+        json!({
+            "seq": seq, "accepted": at, "entrance": "ingress", "event": {"type": ty},
+            "deliveries": [{
+                "id": format!("{seq}/f"), "function": "f", "status": "committed", "history": [
+                    {"attempt": 1, "revision": "r1", "started": at, "ended": at,
+                        "outcome": "committed", "emitted": children},
+                ],
+            }, {
+                "id": format!("{seq}/g"), "function": "g", "status": "blocked",
+                "reason": "behind 1/g in its lane", "history": [],
+            }],
+            "children": [],
+        })
+    }
+
+    fn chain(nodes: &[Value], truncated: bool) -> Chain {
+        let chain = json!({"root": "1", "nodes": nodes, "truncated": truncated});
+        serde_json::from_value(chain).unwrap()
+    }
+
+    #[test]
+    fn a_chain_hangs_under_the_deliveries_that_made_it() {
+        let nodes = [node("1", "a", &["2"]), node("2", "b", &["3"])];
+        let full = of_chain(&chain(&nodes, true), "2", false);
+        assert_eq!(
+            plain(&full),
+            "a #1   ingress 03:04:05.100\n\
+             ├─ f r1 committed in under 1 ms\n\
+             │  └─ b #2   ingress 03:04:05.100 ◀\n\
+             │     ├─ f r1 committed in under 1 ms\n\
+             │     │  └─ #3 see `trip event 3`\n\
+             │     └─ g blocked behind 1/g in its lane\n\
+             ├─ g blocked behind 1/g in its lane\n\
+             └─ and more, which is not shown here\n"
+        );
+        let links = plain(&of_links(&chain(&nodes, false)));
+        assert_eq!(
+            links,
+            "a #1  → f r1 committed, g  blocked\n\
+             └─ b #2  → f r1 committed, g  blocked\n   \
+                └─ #3 see `trip event 3`\n"
+        );
+    }
+
+    #[test]
+    fn no_chain_is_too_long_or_goes_round_for_ever() {
+        let ring = [node("1", "a", &["2"]), node("2", "b", &["1"])];
+        let text = plain(&of_chain(&chain(&ring, false), "1", false));
+        assert!(text.contains("#1 see `trip event 1`") && !text.contains('◀'), "{text}");
+        let next = |n: u64| node(&n.to_string(), "a", &[&(n + 1).to_string()]);
+        let long: Vec<Value> = (1..2_000).map(next).collect();
+        let text = plain(&of_chain(&chain(&long, false), "1", true));
+        assert!(text.contains("see `trip event 101`"), "{text}");
+        assert!(!plain(&of_chain(&chain(&[], false), "1", true)).is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::describe::operation::{OPERATE, Operation, READ, json_of};
 use crate::describe::parameter::{in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::words::{FunctionName, OpenStatus, Time};
-use crate::views::{Counted, DeliveryView, RawSelection};
+use crate::views::{CausesView, Counted, DeliveryView, LanesView, RawSelection};
 
 const TAG: &str = "deliveries";
 
@@ -24,7 +24,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         "dropDeliveries",
         "Gives deliveries up",
     );
-    vec![list(schemas), redrive, give_up]
+    vec![list(schemas), causes(schemas), lanes(schemas), redrive, give_up]
 }
 
 fn list(schemas: &mut Schemas) -> Operation {
@@ -41,6 +41,30 @@ fn list(schemas: &mut Schemas) -> Operation {
         .leads_to_with("dropDeliveries", &json!({}), &first)
         .refuses(&[QUERY, PAGE, DISK])
         .refuses(&[&[(400, "delivery.status"), (400, "delivery.settled")]])
+}
+
+fn causes(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/deliveries/causes");
+    let cause = json!({
+        "function": "{$response.body#/causes/0/function}",
+        "status": "dead",
+        "code": "{$response.body#/causes/0/code}",
+    });
+    Operation::new(path, "listCauses", TAG, READ, "Dead letters by function and error code")
+        .with([in_query("function", schemas.body::<FunctionName>(), "Of this function.")])
+        .answers("200", "The most first.", json_of(schemas.answer::<CausesView>()))
+        .leads_to_with("redriveDeliveries", &json!({}), &cause)
+        .refuses(&[QUERY, DISK])
+}
+
+fn lanes(schemas: &mut Schemas) -> Operation {
+    let [limit, _] = paging();
+    let path = ("get", "/api/v1/lanes");
+    Operation::new(path, "listLanes", TAG, READ, "Lanes, and what each of them waits for")
+        .with([in_query("function", schemas.body::<FunctionName>(), "Of this function."), limit])
+        .answers("200", "The longest first.", json_of(schemas.answer::<LanesView>()))
+        .leads_to("getEvent", &json!({ "seq": "$response.body#/lanes/0/head/seq" }))
+        .refuses(&[QUERY, DISK])
 }
 
 fn chosen(schemas: &mut Schemas) -> [Value; 5] {

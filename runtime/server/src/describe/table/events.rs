@@ -1,6 +1,7 @@
 //! The past, and the live feed.
 
 use serde_json::{Value, json};
+use triphammer_pipeline::EventOutcome;
 
 use super::{DISK, NAME, PAGE, QUERY};
 use crate::describe::operation::{Operation, READ, header, json_of};
@@ -8,12 +9,12 @@ use crate::describe::parameter::{in_query, paging, seq};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::FeedItem;
 use crate::describe::words::{CloudEvent, FunctionName, Time, TypePattern};
-use crate::views::{EventSummaryView, StoryView};
+use crate::views::{EventSummaryView, StoryView, TreeView};
 
 const TAG: &str = "events";
 
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
-    vec![list(schemas), show(schemas), stream(schemas)]
+    vec![list(schemas), show(schemas), tree(schemas), stream(schemas)]
 }
 
 fn list(schemas: &mut Schemas) -> Operation {
@@ -25,9 +26,10 @@ fn list(schemas: &mut Schemas) -> Operation {
         .answers("200", "The newest first.", json_of(events))
         .leads_to("getEvent", &first)
         .refuses(&[QUERY, PAGE, DISK])
+        .refuses(&[&[(400, "event.outcome")]])
 }
 
-fn chosen(schemas: &mut Schemas) -> [Value; 6] {
+fn chosen(schemas: &mut Schemas) -> [Value; 7] {
     let text = || json!({ "type": "string" });
     [
         in_query("type", schemas.body::<TypePattern>(), "Of types that match."),
@@ -36,6 +38,11 @@ fn chosen(schemas: &mut Schemas) -> [Value; 6] {
         in_query("id", text(), "With this id."),
         in_query("after", schemas.body::<Time>(), "Accepted at this time or later."),
         in_query("before", schemas.body::<Time>(), "Accepted before this time."),
+        in_query(
+            "outcome",
+            json!({ "enum": EventOutcome::ALL }),
+            "With a delivery that is so now.",
+        ),
     ]
 }
 
@@ -54,6 +61,17 @@ fn show(schemas: &mut Schemas) -> Operation {
             &json!({ "seq": "$response.body#/seq" }),
             &json!({ "function": "{$response.body#/deliveries/0/function}" }),
         )
+        .refuses(&[QUERY, NAME, DISK])
+        .refuses(&[&[(404, "event.not_found")]])
+}
+
+fn tree(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/events/{seq}/tree");
+    Operation::new(path, "getEventTree", TAG, READ, "All that came of an event's first cause")
+        .about("At most 200 events, the first, its children, theirs, and so on.")
+        .with([seq(schemas)])
+        .answers("200", "The stories of all.", json_of(schemas.answer::<TreeView>()))
+        .leads_to("getEvent", &json!({ "seq": "$response.body#/root" }))
         .refuses(&[QUERY, NAME, DISK])
         .refuses(&[&[(404, "event.not_found")]])
 }

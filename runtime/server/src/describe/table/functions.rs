@@ -11,7 +11,8 @@ use crate::describe::parameter::{flag, function, in_header, in_query, json_heade
 use crate::describe::schemas::Schemas;
 use crate::describe::words::{self, CloudEvent};
 use crate::views::{
-    Activate, DeployedView, DryRunView, FunctionView, FunctionsView, RemovedView, StateEntryView,
+    Activate, DeployedView, DryRunView, FunctionView, FunctionsView, RemovedView, StateChangeView,
+    StateEntryView,
 };
 
 const TAG: &str = "functions";
@@ -28,6 +29,7 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         pause(schemas),
         resume(schemas),
         state(schemas),
+        state_history(schemas),
         test(schemas),
         test_component(schemas),
     ]
@@ -177,6 +179,21 @@ fn state(schemas: &mut Schemas) -> Operation {
         .refuses(&[QUERY, NAME, PAGE, FUNCTION, DISK])
 }
 
+fn state_history(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/functions/{name}/state/history");
+    let text = |length: usize| json!({ "type": "string", "maxLength": length });
+    let mut name = in_query("name", text(512), "The name of the entry.");
+    name["required"] = true.into();
+    let writes = schemas.page::<StateChangeView>("writes");
+    Operation::new(path, "getStateHistory", TAG, READ, "Which events wrote an entry")
+        .about("Read back from the journal. A page may be short, and still have a cursor.")
+        .with([function(schemas), in_query("key", text(512), "Its ordering key, if any."), name])
+        .with(paging())
+        .answers("200", "The newest first.", json_of(writes))
+        .leads_to("getEvent", &json!({ "seq": "$response.body#/writes/0/event" }))
+        .refuses(&[QUERY, NAME, PAGE, FUNCTION, DISK])
+}
+
 fn test(schemas: &mut Schemas) -> Operation {
     let path = ("post", "/api/v1/functions/{name}/test");
     let event = schemas.body::<CloudEvent>();
@@ -187,11 +204,15 @@ fn test(schemas: &mut Schemas) -> Operation {
     });
     Operation::new(path, "testFunction", TAG, DEPLOY, "Runs an event and keeps nothing")
         .about("With `ce-…` headers and another media type, the event may be binary.")
-        .with([function(schemas)])
+        .with([
+            function(schemas),
+            in_query("revision", schemas.body::<words::Revision>(), "Not the active one."),
+        ])
         .takes("The event.", &content)
         .answers("200", "What it would have done.", json_of(schemas.answer::<DryRunView>()))
         .refuses(&[QUERY, NAME, BODY, EVENT, FUNCTION, DISK])
         .refuses(&[&[(409, "function.not_active"), (409, "function.subscription")]])
+        .refuses(&[&[(404, "function.no_revision")]])
         .refuses(&[&[(422, "function.load"), (500, "module.host")]])
 }
 

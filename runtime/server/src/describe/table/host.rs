@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
-use crate::describe::operation::{Access, OPERATE, Operation, READ, content, json_of};
-use crate::describe::parameter::paging;
+use crate::describe::operation::{Access, OPERATE, Operation, READ, content, header, json_of};
+use crate::describe::parameter::{in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
+use crate::describe::words::{FunctionName, Time};
 use crate::metrics;
+use crate::overview::{HistoryView, OverviewView};
+use crate::settings::SettingsView;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
 
 const TAG: &str = "host";
@@ -18,12 +21,15 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
-        looked_at("/metrics", "getMetrics", "Prometheus text", metrics::CONTENT_TYPE, READ)
-            .refuses(&[DISK]),
+        scrape(),
         description("/openapi.json", "getOpenApi", "This document"),
         description("/asyncapi.json", "getAsyncApi", "The event types that are known")
             .refuses(&[DISK]),
         stats(schemas),
+        overview(schemas),
+        overview_stream(schemas),
+        history(schemas),
+        settings(schemas),
         hooks(schemas),
         audit(schemas),
         filter(schemas),
@@ -42,6 +48,15 @@ fn looked_at(
         .refuses(&[QUERY])
 }
 
+/// As OpenMetrics for who accepts it.
+fn scrape() -> Operation {
+    let text = json!({ "schema": { "type": "string" } });
+    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
+    Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
+        .answers("200", "The metrics.", content)
+        .refuses(&[QUERY, DISK])
+}
+
 fn readiness() -> Operation {
     looked_at("/readyz", "getReadiness", "Whether events are taken in", TEXT, Access::Open)
         .refuses(&[&[(503, "host.not_ready")]])
@@ -56,6 +71,47 @@ fn description(path: &'static str, id: &'static str, summary: &'static str) -> O
 fn stats(schemas: &mut Schemas) -> Operation {
     Operation::new(("get", "/api/v1/stats"), "getStats", TAG, READ, "The counters")
         .answers("200", "Since the start, and as of now.", json_of(schemas.answer::<StatsView>()))
+        .refuses(&[QUERY])
+}
+
+fn overview(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/stats/overview");
+    Operation::new(path, "getOverview", TAG, READ, "The host at a glance")
+        .answers("200", "As of now.", json_of(schemas.answer::<OverviewView>()))
+        .refuses(&[QUERY])
+}
+
+fn overview_stream(schemas: &mut Schemas) -> Operation {
+    let item = schemas.answer::<OverviewView>();
+    let content = json!({
+        "text/event-stream": { "schema": { "type": "string" }, "x-event-data": item },
+    });
+    let path = ("get", "/api/v1/stats/stream");
+    Operation::new(path, "openOverview", TAG, READ, "The host at a glance, every second")
+        .about("Server-sent events without end: `event` is `stats`, `data` one line of JSON.")
+        .answers("200", "The feed.", content)
+        .headers(header("Cache-Control", &json!({ "type": "string", "const": "no-store" })))
+        .refuses(&[QUERY])
+        .refuses(&[&[(503, "http.streams")]])
+}
+
+fn history(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/stats/history");
+    Operation::new(path, "getHistory", TAG, READ, "The last six hours")
+        .about("Kept in memory, since the host started; of the hundred functions that ran last.")
+        .with([
+            in_query("function", schemas.body::<FunctionName>(), "Of this function, not the host."),
+            in_query("from", schemas.body::<Time>(), "At this time or later."),
+        ])
+        .answers("200", "The oldest first.", json_of(schemas.answer::<HistoryView>()))
+        .refuses(&[QUERY])
+}
+
+fn settings(schemas: &mut Schemas) -> Operation {
+    let path = ("get", "/api/v1/settings");
+    Operation::new(path, "getSettings", TAG, OPERATE, "The settings in force")
+        .about("Without secrets and without paths.")
+        .answers("200", "As the host was started.", json_of(schemas.answer::<SettingsView<'_>>()))
         .refuses(&[QUERY])
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{DISK, FUNCTION, JSON_BODY, NAME, QUERY};
+use super::{BODY, DISK, FUNCTION, JSON_BODY, NAME, QUERY};
 use crate::describe::operation::{OPERATE, Operation, READ, json_of};
 use crate::describe::parameter::{in_path, seq};
 use crate::describe::schemas::Schemas;
@@ -21,11 +21,12 @@ fn one(schemas: &mut Schemas) -> Operation {
     let body = json_of(schemas.body::<ReplayOne>());
     Operation::new(path, "replayEvent", TAG, OPERATE, "Gives an event to a function again")
         .with([seq(schemas)])
-        .takes("To which function.", &body)
-        .answers("200", "A new delivery.", json_of(schemas.answer::<ReplayedView>()))
-        .leads_to("getEvent", &json!({ "seq": "$request.path.seq" }))
-        .refuses(&[NAME, QUERY, JSON_BODY, FUNCTION, DISK])
+        .takes("To which function, and with which payload if not its own.", &body)
+        .answers("200", "A new event.", json_of(schemas.answer::<ReplayedView>()))
+        .leads_to("getEvent", &json!({ "seq": "$response.body#/seq" }))
+        .refuses(&[NAME, QUERY, BODY, FUNCTION, DISK])
         .refuses(&[&[(404, "event.not_found"), (409, "function.not_active")]])
+        .refuses(&[&[(400, "http.body_malformed"), (413, "event.too_large")]])
 }
 
 fn start(schemas: &mut Schemas) -> Operation {

@@ -1,6 +1,7 @@
 //! Whether the descriptions are whole, and consistent with themselves and with the router.
 
 pub(crate) mod contract;
+mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
 
