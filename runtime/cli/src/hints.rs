@@ -162,6 +162,7 @@ mod tests {
         check(problem("http.unauthorized"), Some("trip token"));
         check(problem("function.not_found"), Some("trip functions"));
         check(problem("manifest.invalid"), Some("member"));
+        check(Error::Run { code: "invoke.deadline".into() }, Some("timeout"));
         check(problem("not.a_code"), None);
         for (code, _) in CODES.iter().filter(|(code, _)| !code.starts_with("auth.")) {
             assert!(codes::find(code).is_some(), "{code}");
