@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-use crate::metrics;
+use crate::metrics::{self, Format};
 use crate::problem::Problem;
 use crate::process;
 use crate::route::{Answer, Call, json, respond};
@@ -28,9 +28,10 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let hooks: Vec<_> = call.server.hooks.infos().collect();
     let functions = pipeline.functions().await?;
     let (stats, measures) = (pipeline.stats(), pipeline.measures());
-    let text = metrics::text(&stats, &measures, process::usage(), &functions, &hooks);
+    let format = Format::wanted(&call.parts.headers);
+    let text = metrics::text(format, &stats, &measures, process::usage(), &functions, &hooks);
     let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
-    Ok(respond(StatusCode::OK, metrics::content_type(&call.parts.headers), text.into_bytes()))
+    Ok(respond(StatusCode::OK, format.content_type(), text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {

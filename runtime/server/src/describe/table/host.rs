@@ -9,7 +9,7 @@ use crate::describe::parameter::{in_path, in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
 use crate::describe::words::{FunctionName, Time};
-use crate::metrics;
+use crate::metrics::Format;
 use crate::overview::{HistoryView, OverviewView};
 use crate::settings::SettingsView;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
@@ -53,7 +53,8 @@ fn looked_at(
 /// As OpenMetrics for who accepts it.
 fn scrape() -> Operation {
     let text = json!({ "schema": { "type": "string" } });
-    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
+    let types = [Format::Prometheus.content_type(), Format::OpenMetrics.content_type()];
+    let content = json!({ types[0]: text, types[1]: text });
     Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
         .answers("200", "The metrics.", content)
         .refuses(&[QUERY, DISK])
