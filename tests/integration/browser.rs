@@ -67,8 +67,7 @@ fn the_keyboard_leads_everywhere() {
     page.wait("document.querySelectorAll('#list tbody tr').length === 3");
     page.wait("document.activeElement.id === 'main'");
     page.press("jjk");
-    page.browser
-        .wait("document.activeElement === document.querySelector('#list tbody tr:first-child a')");
+    page.wait("document.activeElement === document.querySelector('#list tbody tr:first-child a')");
     page.press(ENTER);
     page.see("h1", "counter.add");
     page.press(ESCAPE);

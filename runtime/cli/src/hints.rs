@@ -104,7 +104,7 @@ pub(crate) fn usage(error: &clap::Error, words: &[String], commands: &[String]) 
             Some(nearest) => format!("`trip {nearest}`, or `trip help` for all commands"),
             None => "`trip help` lists the commands".to_owned(),
         }),
-        (kind, _) if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => None,
         (_, Some(command)) => Some(format!("`trip {command} --help` says what it takes")),
         (_, None) => Some("`trip help` lists the commands".to_owned()),
     }
