@@ -251,7 +251,7 @@ const FAMILIES: [&str; 30] = [
 fn is_code(literal: &str, path: &Path) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
     // The names of settings look the same.
-    let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
+    let in_settings = path.ancestors().any(|dir| dir.ends_with("server/src/config"));
     let in_settings = in_settings || path.ends_with("hooks/src/provider.rs");
     let is_setting = in_settings && !["config.", "hook."].iter().any(|f| literal.starts_with(f));
     let is_file = literal.ends_with(".json");

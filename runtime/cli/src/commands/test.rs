@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     }
     match run.error {
         None => Ok(()),
-        Some(error) => Err(Error::Failed(format!("the run failed: {}", error.code))),
+        Some(error) => Err(Error::Run { code: error.code }),
     }
 }
 
