@@ -16,6 +16,7 @@ use triphammer_model::{HostPattern, Target, TargetPattern};
 use crate::connect::{Connector, tls};
 use crate::counts::{Counters, RequestCounts};
 use crate::error::SetupError;
+use crate::observe::Observe;
 use crate::resolve::{Resolve, System};
 use crate::secrets::Secrets;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub certificates: Option<Arc<[u8]>>,
     /// What `User-Agent` says when the guest says nothing.
     pub user_agent: String,
+    /// Who is told of requests in traces that are recorded.
+    pub observer: Option<Arc<dyn Observe>>,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             head_bytes_max: 64 << 10,
             certificates: None,
             user_agent: "triphammer".to_owned(),
+            observer: None,
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct Client {
     pub(crate) head_bytes_max: usize,
     pub(crate) user_agent: HeaderValue,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) observer: Option<Arc<dyn Observe>>,
 }
 
 impl Client {
@@ -76,7 +81,8 @@ impl Client {
 
     /// The same, with names looked up by `resolver`.
     pub fn with_resolver(options: Options, resolver: Box<dyn Resolve>) -> Result<Self, SetupError> {
-        let Options { allow, allow_private, secrets, certificates, user_agent, .. } = options;
+        let Options { allow, allow_private, secrets, certificates, user_agent, observer, .. } =
+            options;
         // Where nothing goes out nothing has to be trusted, and reading it all takes its time.
         let roots = match allow.is_empty() {
             true => RootCertStore::empty(),
@@ -93,6 +99,7 @@ impl Client {
             head_bytes_max: options.head_bytes_max.max(HEAD_BYTES_MIN),
             user_agent: HeaderValue::try_from(user_agent).unwrap_or(default),
             counters: Arc::default(),
+            observer,
         })
     }
 

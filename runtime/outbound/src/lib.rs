@@ -12,9 +12,9 @@ mod counts;
 mod error;
 mod exchange;
 mod headers;
+mod observe;
 mod resolve;
 mod secrets;
-mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +25,6 @@ pub use counts::RequestCounts;
 pub use error::{Connecting, Error, SetupError, Side};
 pub use exchange::{Answer, Caller, Exchange, Patience, Report};
 pub use headers::is_forbidden;
+pub use observe::{Observe, Requested};
 pub use resolve::{Resolve, Resolved};
 pub use secrets::{InvalidSecret, Secret, SecretName, Secrets, placeholder};
-pub use trace::Trace;

@@ -49,13 +49,14 @@ const PAGE: Asset =
 const ASSETS: [Asset; ASSETS_LEN] = assets! {
     CSS: "style.css";
     IMAGE: "icon.svg";
-    SCRIPT: "aftermath.js" "api.js" "app.js" "attempts.js" "diff.js" "dom.js" "dryrun.js" "format.js" "history.js"
-        "json.js" "keys.js" "live.js" "notice.js" "page-dead.js" "page-event.js" "page-events.js"
-        "page-function.js" "page-functions.js" "page-overview.js" "page-queue.js" "page-send.js"
-        "page-settings.js" "page-state.js" "plot.js" "replay.js" "review.js" "sample.js" "scale.js"
-        "table.js" "theme.js" "upload.js" "waterfall.js";
+    SCRIPT: "aftermath.js" "api.js" "app.js" "attempts.js" "diff.js" "dom.js" "dryrun.js"
+        "format.js" "history.js" "json.js" "keys.js" "live.js" "manifest.js" "notice.js"
+        "page-dead.js" "page-event.js" "page-events.js" "page-function.js" "page-functions.js"
+        "page-overview.js" "page-queue.js" "page-send.js" "page-settings.js" "page-state.js"
+        "plot.js" "replay.js" "review.js" "sample.js" "scale.js" "table.js" "theme.js" "upload.js"
+        "waterfall.js";
 };
-const ASSETS_LEN: usize = 34;
+const ASSETS_LEN: usize = 35;
 
 /// The tag of each asset, and of the page last: made from the content, so that a browser asks
 /// again after an upgrade and is told at once when nothing has changed.

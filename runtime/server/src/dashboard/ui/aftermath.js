@@ -6,7 +6,9 @@ import { number } from "./format.js";
 import { action } from "./notice.js";
 import { isOpen } from "./waterfall.js";
 
-const AGAIN_MS = 1000;
+/// Between two looks: longer each time, for what is tried again later and later.
+const AGAIN_MS = 500;
+const AGAIN_MAX_MS = 10_000;
 
 /// Follows `ids`, which are all of `count`, or the first of them.
 export function aftermath({ name, code, count, ids, signal, done }) {
@@ -25,13 +27,15 @@ export function aftermath({ name, code, count, ids, signal, done }) {
     told,
   );
   const draw = () => replace(told, wordsOf(fates, count));
+  let pause = AGAIN_MS;
   const look = async () => {
     if (signal.aborted || !card.isConnected) return;
     const open = [...fates].filter(([, fate]) => fate === "open").map(([id]) => id);
     await Promise.all(open.map(async (id) => fates.set(id, await fateOf(id, signal))));
     draw();
-    if ([...fates.values()].includes("open")) setTimeout(look, AGAIN_MS);
-    else done();
+    if (![...fates.values()].includes("open")) return done();
+    pause = Math.min(pause * 1.5, AGAIN_MAX_MS);
+    return setTimeout(look, pause);
   };
   draw();
   setTimeout(look, 0);

@@ -50,6 +50,7 @@ async function show() {
     const page = await import(`./page-${name}.js`);
     if (signal.aborted) return;
     replace(main, root);
+    arrive();
     main.dataset.page = name;
     await page.show(view);
   } catch (error) {
@@ -58,6 +59,14 @@ async function show() {
     replace(root, h("h1", null, "Not shown"), problem(error));
     console.warn(sentence(error));
   }
+}
+
+/// Begins at the top, with the focus where the page is and not on a link that is gone.
+function arrive() {
+  if (document.activeElement === document.body || !document.activeElement.isConnected) {
+    main.focus({ preventScroll: true });
+  }
+  scrollTo(0, 0);
 }
 
 function title(text) {

@@ -4,44 +4,51 @@ import { h, to } from "./dom.js";
 import { away, duration, time } from "./format.js";
 import { inline, payload } from "./json.js";
 import { facts, status } from "./table.js";
+import { spansOf } from "./waterfall.js";
 
-export function deliveryCard(delivery) {
-  const { function: name, key, due, died, reason, waitingFor, error, history } = delivery;
-  const head = h(
-    "div",
-    { class: "row" },
-    h("h3", null, h("a", { href: to(["functions", name]) }, name)),
-    status(delivery.status),
-    key ? h("span", { class: "dim" }, "lane ", h("code", null, key)) : null,
-    delivery.timer ? h("span", { class: "dim" }, "timer ", h("code", null, delivery.timer)) : null,
-  );
-  const waits = waitingFor ? h("p", { class: "note" }, whyOf(reason, waitingFor)) : null;
-  const died_at = died
-    ? h(
-        "p",
-        { class: "problem" },
-        "Given up ",
-        time(died),
-        ": ",
-        h("code", null, error?.code),
-        " ",
-        error?.message,
-      )
-    : null;
-  const list = history.map(attemptOf);
-  const none =
-    history.length === 0 && !waitingFor && !died
-      ? h("p", { class: "dim" }, reason || "No attempt was made.")
-      : null;
+/// `story` is that of the event.
+export function deliveryCard(story, delivery) {
+  const { function: name, key, timer, due, waitingFor, history } = delivery;
+  const idle = history.length === 0 && !waitingFor && !delivery.died;
   return h(
     "div",
     { class: "delivery", "data-delivery": delivery.id },
-    head,
-    waits,
+    h(
+      "div",
+      { class: "row" },
+      h("h3", null, h("a", { href: to(["functions", name]) }, name)),
+      status(delivery.status),
+      key ? h("span", { class: "dim" }, "lane ", h("code", null, key)) : null,
+      timer ? h("span", { class: "dim" }, "timer ", h("code", null, timer)) : null,
+    ),
+    waitingFor ? h("p", { class: "note" }, whyOf(delivery.reason, waitingFor)) : null,
     due && !waitingFor ? h("p", { class: "dim" }, "due ", time(due)) : null,
-    died_at,
-    list,
-    none,
+    deathOf(delivery),
+    timelineOf(story, delivery),
+    idle ? h("p", { class: "dim" }, delivery.reason || "No attempt was made.") : null,
+  );
+}
+
+/// From the acceptance on: each wait with its reason, each attempt.
+function timelineOf(story, delivery) {
+  if (delivery.history.length === 0) return null;
+  const past = spansOf({ node: story, delivery }, Date.now()).filter((span) => !span.open);
+  const accepted = h("p", { class: "wait-line" }, "accepted ", time(story.accepted, { precise: true }));
+  const line = (span) => (span.attempt ? attemptOf(span.attempt) : h("p", { class: "wait-line" }, span.text));
+  return [accepted, past.map(line)];
+}
+
+function deathOf({ died, error }) {
+  if (!died) return null;
+  return h(
+    "p",
+    { class: "problem" },
+    "Given up ",
+    time(died),
+    ": ",
+    h("code", null, error?.code),
+    " ",
+    error?.message,
   );
 }
 
@@ -57,24 +64,14 @@ export function whyOf(reason, waitingFor) {
 }
 
 function attemptOf(attempt) {
-  const { started, ended, outcome, error, logs, logsLeftOut, state, emitted, reply } = attempt;
+  const { started, ended, outcome, error } = attempt;
   const took = Date.parse(ended) - Date.parse(started);
-  const effects = [
-    [
-      "state",
-      state.length
-        ? h(
-            "ul",
-            { class: "writes" },
-            state.map((write) => h("li", null, h("code", null, write.name), " ← ", inline(write))),
-          )
-        : null,
-    ],
-    [
-      "emitted",
-      emitted.length ? emitted.map((seq) => [h("a", { href: to(["events", seq]) }, `#${seq}`), " "]) : null,
-    ],
-    ["reply", reply ? payload(reply) : null],
+  const when = [
+    attempt.revision,
+    " · ",
+    time(started, { precise: true }),
+    " · ",
+    took > 0 ? duration(took) : "< 1 ms",
   ];
   return h(
     "div",
@@ -84,20 +81,22 @@ function attemptOf(attempt) {
       { class: "row" },
       h("b", null, `Attempt ${attempt.attempt}`),
       status(outcome),
-      h(
-        "span",
-        { class: "dim" },
-        attempt.revision,
-        " · ",
-        time(started, { precise: true }),
-        " · ",
-        took > 0 ? duration(took) : "< 1 ms",
-      ),
+      h("span", { class: "dim" }, when),
     ),
     error ? h("p", { class: "problem" }, h("code", null, error.code), " ", error.message) : null,
-    logList(logs, logsLeftOut),
-    facts(effects),
+    logList(attempt.logs, attempt.logsLeftOut),
+    facts(effectsOf(attempt)),
   );
+}
+
+function effectsOf({ state, emitted, reply }) {
+  const writes = state.map((write) => h("li", null, h("code", null, write.name), " ← ", inline(write)));
+  const events = emitted.map((seq) => [h("a", { href: to(["events", seq]) }, `#${seq}`), " "]);
+  return [
+    ["state", writes.length ? h("ul", { class: "writes" }, writes) : null],
+    ["emitted", events.length ? events : null],
+    ["reply", reply ? payload(reply) : null],
+  ];
 }
 
 export function logList(logs, leftOut) {

@@ -13,28 +13,18 @@ import { facts, status } from "./table.js";
 /// A form that runs `text()` (an event as JSON) through revisions of `functions`, which are as
 /// the host lists them.
 export function dryRunForm(functions, text, { name, revision, against } = {}) {
-  const which = h(
-    "select",
-    { name: "function" },
-    functions.map((f) => h("option", { value: f.name }, f.name)),
-  );
+  const which = h("select", { name: "function" }, options(functions.map((f) => f.name)));
   if (name) which.value = name;
   const one = h("select", { name: "revision" });
   const other = h("select", { name: "against" });
   const result = h("div", { class: "result", role: "status" });
   const offer = () => {
     const found = functions.find((f) => f.name === which.value);
-    const revisions = (found?.revisions ?? []).map((r) =>
-      h("option", { value: r.revision }, r.active ? `${r.revision} (active)` : r.revision),
-    );
-    replace(one, revisions);
-    replace(
-      other,
-      h("option", { value: "" }, "none"),
-      revisions.map((option) => option.cloneNode(true)),
-    );
-    one.value = revision ?? found?.active ?? found?.revisions[0]?.revision ?? "";
-    if (against) other.value = against;
+    const names = (found?.revisions ?? []).map((r) => r.revision);
+    replace(one, options(names, found?.active));
+    replace(other, h("option", { value: "" }, "none"), options(names, found?.active));
+    one.value = revision ?? found?.active ?? names[0] ?? "";
+    other.value = against ?? "";
   };
   which.addEventListener("change", offer);
   offer();
@@ -44,19 +34,13 @@ export function dryRunForm(functions, text, { name, revision, against } = {}) {
     const revisions = [one.value, other.value].filter(Boolean);
     await busy(run, () => runAll(which.value, revisions, text(), result));
   };
-  return h(
-    "form",
-    { class: "stack", onsubmit: act },
-    h(
-      "div",
-      { class: "fields" },
-      name ? null : h("label", null, "Function", which),
-      h("label", null, "Revision", one),
-      h("label", null, "Compare with", other),
-      run,
-    ),
-    result,
-  );
+  const labels = [name ? null : ["Function", which], ["Revision", one], ["Compare with", other]];
+  const fields = labels.filter(Boolean).map((label) => h("label", null, label));
+  return h("form", { class: "stack", onsubmit: act }, h("div", { class: "fields" }, fields, run), result);
+}
+
+function options(names, active) {
+  return names.map((name) => h("option", { value: name }, name === active ? `${name} (active)` : name));
 }
 
 async function runAll(name, revisions, body, result) {
@@ -102,49 +86,37 @@ function comparison([one, other]) {
 }
 
 function runOf(run) {
-  const { effects } = run;
-  const emitted = effects.emitted.map((event) =>
-    h(
-      "li",
-      null,
-      h("code", null, event.type ?? "?"),
-      event.subject ? ` · ${event.subject}` : "",
-      event.data === undefined ? null : json(event.data),
-    ),
-  );
+  const { effects, error } = run;
+  const took = h("span", { class: "dim" }, duration(run.elapsedMs));
   return h(
     "div",
     { class: "attempt stack" },
-    h(
-      "div",
-      { class: "row" },
-      h("b", null, run.revision ?? "component"),
-      status(run.status),
-      h("span", { class: "dim" }, duration(run.elapsedMs)),
-    ),
-    run.error ? h("p", { class: "problem" }, h("code", null, run.error.code), " ", run.error.message) : null,
+    h("div", { class: "row" }, h("b", null, run.revision ?? "component"), status(run.status), took),
+    error ? h("p", { class: "problem" }, h("code", null, error.code), " ", error.message) : null,
     logList(run.logs, run.logsLeftOut),
     facts([
-      [
-        "would write",
-        effects.state.length
-          ? h(
-              "ul",
-              { class: "writes" },
-              effects.state.map((write) => h("li", null, h("code", null, write.name), " ← ", inline(write))),
-            )
-          : "nothing",
-      ],
-      ["would emit", emitted.length ? h("ul", { class: "writes" }, emitted) : "nothing"],
-      [
-        "timers",
-        effects.timers.length
-          ? effects.timers.map(
-              (timer) => `${timer.name}${timer.cancelled ? " cancelled" : ` in ${duration(timer.afterMs)}`} `,
-            )
-          : null,
-      ],
+      ["would write", list(effects.state, (write) => [h("code", null, write.name), " ← ", inline(write)])],
+      ["would emit", list(effects.emitted, newEvent)],
+      ["timers", effects.timers.length ? list(effects.timers, timer) : null],
       ["reply", effects.reply ? payload(effects.reply) : null],
     ]),
   );
+}
+
+function list(items, draw) {
+  if (items.length === 0) return "nothing";
+  const lines = items.map((item) => h("li", null, draw(item)));
+  return h("ul", { class: "writes" }, lines);
+}
+
+function newEvent({ type, subject, data }) {
+  return [
+    h("code", null, type ?? "?"),
+    subject ? ` · ${subject}` : "",
+    data === undefined ? null : json(data),
+  ];
+}
+
+function timer({ name, cancelled, afterMs }) {
+  return [h("code", null, name), cancelled ? " cancelled" : ` in ${duration(afterMs)}`];
 }

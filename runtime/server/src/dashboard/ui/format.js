@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 
-export const NONE = "–";
+const NONE = "–";
 
 export function number(value) {
   return value == null ? NONE : Number(value).toLocaleString("en");

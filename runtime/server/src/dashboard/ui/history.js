@@ -9,7 +9,7 @@ import { plot } from "./plot.js";
 
 /// Four plots that are drawn together.
 export function functionPlots() {
-  const perSecond = (name) => (point) => point[name] / point.seconds;
+  const perSecond = (name) => (point) => (point[name] === null ? null : point[name] / point.seconds);
   const plots = [
     plot({
       title: "Events per second",
@@ -66,6 +66,8 @@ export async function follow(plots, name, minutes, signal) {
       const fresh = answer.points.map((p) => ({
         ...p,
         at: Date.parse(p.at),
+        // An event is accepted by the host, for however many functions.
+        accepted: name ? null : p.accepted,
         seconds: answer.intervalMs / 1000,
       }));
       const last = points.at(-1)?.at ?? 0;

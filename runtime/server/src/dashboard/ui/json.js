@@ -13,7 +13,7 @@ export function json(value) {
 }
 
 /// Text that is not JSON.
-export function plain(text) {
+function plain(text) {
   return block(text, (part) => part);
 }
 

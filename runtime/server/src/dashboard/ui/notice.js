@@ -57,7 +57,7 @@ export function dialog(title, content, buttons) {
       const close = () => box.close(value);
       row.append(h("button", { type: "button", class: kind, onclick: close }, label));
     }
-    append(box, [h("h2", null, title), content, row]);
+    append(box, [h("h2", null, title), content, buttons.length ? row : null]);
     box.addEventListener("close", () => {
       box.remove();
       resolve(box.returnValue);

@@ -63,7 +63,7 @@ function draw({ caused, fates }, story, tree) {
     ? h("p", { class: "note" }, "There is more than is shown: the tree is cut at 200 events.")
     : null;
   replace(caused, h("h2", null, "What it caused"), waterfall(tree.nodes, tree.root, story.seq), cut_off);
-  const deliveries = story.deliveries.map(deliveryCard);
+  const deliveries = story.deliveries.map((delivery) => deliveryCard(story, delivery));
   const nobody = empty(
     "No function asked for this event.",
     "Deploy one that handles ",

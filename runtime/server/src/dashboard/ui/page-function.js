@@ -6,11 +6,12 @@ import { dryRunForm } from "./dryrun.js";
 import { away, bytes, number, percent, short, time, duration } from "./format.js";
 import { follow, functionPlots } from "./history.js";
 import { every } from "./live.js";
+import { manifestOf } from "./manifest.js";
 import { action, confirmed, fail, say } from "./notice.js";
 import { standing } from "./page-functions.js";
 import { reviewOf } from "./review.js";
 import { sampleFor } from "./sample.js";
-import { chip, facts, table } from "./table.js";
+import { chip, table } from "./table.js";
 import { uploader } from "./upload.js";
 
 const AGAIN_MS = 3000;
@@ -58,7 +59,7 @@ function draw(parts, f, steps) {
   replace(parts.head, headOf(f, steps));
   replace(parts.now, nowOf(f));
   replace(parts.revisions, h("h2", null, "Revisions"), splitOf(f), revisionsOf(f, steps));
-  replace(parts.asks, h("h2", null, "Subscriptions and limits"), asksOf(f));
+  replace(parts.asks, h("h2", null, "Subscriptions and limits"), manifestOf(f));
 }
 
 function headOf(f, { reload }) {
@@ -93,65 +94,65 @@ function headOf(f, { reload }) {
 }
 
 function nowOf(f) {
-  const { counts, paused, breaker, canaryEnded, state } = f;
-  const link = (status, text) => h("a", { href: to(["queue"], { function: f.name, status }) }, text);
-  const tiles = [
-    ["ready", short(counts.ready), link("ready", "in the queue")],
-    ["running", short(counts.running), link("running", "now")],
-    ["waiting", short(counts.waiting), link("waiting", "for their time")],
-    ["blocked", short(counts.blocked), link("blocked", "behind others")],
-    ["committed", short(counts.committed), "in all"],
-    ["retried", short(counts.retried), "attempts"],
-    [
-      "dead letters",
-      short(counts.dead),
-      h("a", { href: to(["dead"], { function: f.name }) }, "by cause"),
-      counts.dead ? "bad" : "",
-    ],
-    ["state", short(state.entries), h("a", { href: to(["state", f.name]) }, `${bytes(state.bytes)}, browse`)],
-  ];
+  return [notesOf(f), h("div", { class: "tiles eight" }, countsOf(f).map(tileOf))];
+}
+
+function countsOf({ name, counts, state }) {
+  const link = (status, text) => h("a", { href: to(["queue"], { function: name, status }) }, text);
+  const causes = h("a", { href: to(["dead"], { function: name }) }, "by cause");
+  const browse = h("a", { href: to(["state", name]) }, `${bytes(state.bytes)}, browse`);
   return [
-    paused
-      ? h(
-          "p",
-          { class: "note" },
-          `Paused ${paused.reason ? `(${paused.reason}) ` : ""}`,
-          away(paused.at),
-          ". Deliveries wait until it is resumed.",
-        )
-      : null,
-    breaker && breaker.state !== "closed"
-      ? h(
-          "p",
-          { class: "problem" },
+    ["ready", counts.ready, link("ready", "in the queue")],
+    ["running", counts.running, link("running", "now")],
+    ["waiting", counts.waiting, link("waiting", "for their time")],
+    ["blocked", counts.blocked, link("blocked", "behind others")],
+    ["committed", counts.committed, "in all"],
+    ["retried", counts.retried, "attempts"],
+    ["dead letters", counts.dead, causes, counts.dead ? "bad" : ""],
+    ["state", state.entries, browse],
+  ];
+}
+
+function tileOf([label, value, more, tone = ""]) {
+  const parts = [
+    ["label", label],
+    [`value ${tone}`, short(value)],
+    ["more", more],
+  ];
+  return h(
+    "div",
+    { class: "tile" },
+    parts.map(([name, text]) => h("span", { class: name }, text)),
+  );
+}
+
+/// What is unusual, in sentences.
+function notesOf({ paused, breaker, canaryEnded }) {
+  const why = paused?.reason ? ` (${paused.reason})` : "";
+  const open = breaker && breaker.state !== "closed";
+  return [
+    paused ? note("note", `Paused${why} `, away(paused.at), ". Deliveries wait until it is resumed.") : null,
+    open
+      ? note(
+          "problem",
           `The circuit breaker is ${breaker.state} after ${breaker.failures} failures in a row`,
-          breaker.until ? [", probes ", away(breaker.until)] : null,
+          breaker.until ? [", probes ", away(breaker.until)] : "",
           breaker.error ? `: ${breaker.error.code} ${breaker.error.message}` : "",
         )
       : null,
     canaryEnded
-      ? h(
-          "p",
-          { class: "note" },
+      ? note(
+          "note",
           `The canary of ${canaryEnded.revision} ended `,
           away(canaryEnded.at),
           `: ${canaryEnded.reason}`,
         )
       : null,
-    h(
-      "div",
-      { class: "tiles eight" },
-      tiles.map(([label, value, more, tone]) =>
-        h(
-          "div",
-          { class: "tile" },
-          h("span", { class: "label" }, label),
-          h("span", { class: `value ${tone ?? ""}` }, value),
-          h("span", { class: "more" }, more),
-        ),
-      ),
-    ),
   ];
+}
+
+function note(name, ...words) {
+  return h("p", { class: name }, words);
 }
 
 /// Which revision gets how much.
@@ -186,7 +187,6 @@ function splitOf({ active, canary }) {
 }
 
 function revisionsOf(f, { reload, place }) {
-  const rows = [...f.revisions].reverse();
   const step = (revision) => async () => {
     const done = () => {
       replace(place);
@@ -196,116 +196,35 @@ function revisionsOf(f, { reload, place }) {
     place.scrollIntoView({ block: "nearest" });
     place.querySelector("button")?.focus();
   };
-  const tried = ({ attempts }) => attempts.committed + attempts.retried + attempts.dead;
-  return table(
-    [
-      {
-        label: "revision",
-        cls: "tight",
-        cell: (r) => [
-          h("b", null, r.revision),
-          " ",
-          r.active
-            ? chip("active", "good")
-            : f.canary?.revision === r.revision
-              ? chip(`canary ${f.canary.weight} %`, "accent")
-              : null,
-        ],
-      },
-      { label: "created", cell: (r) => time(r.created) },
-      { label: "size", num: true, wide: true, cell: (r) => bytes(r.bytes) },
-      {
-        label: "digest",
-        wide: true,
-        cell: (r) => h("code", { class: "dim", title: r.digest }, r.digest.slice(0, 12)),
-      },
-      { label: "attempts", num: true, wide: true, cell: (r) => number(tried(r)) },
-      { label: "success", num: true, cell: (r) => percent(r.attempts.committed, tried(r)) },
-      { label: "mean", num: true, wide: true, cell: (r) => duration(r.handling.meanMs) },
-      { label: "p99", num: true, cell: (r) => duration(r.handling.p99Ms) },
-      {
-        label: "",
-        num: true,
-        cell: (r) =>
-          r.active
-            ? null
-            : action(f.canary?.revision === r.revision ? "Promote …" : "Activate …", step(r.revision)),
-      },
-    ],
-    rows,
-    { caption: "Revisions, newest first" },
-  );
+  const isCanary = (r) => f.canary?.revision === r.revision;
+  const label = (r) => (isCanary(r) ? "Promote …" : "Activate …");
+  const steps = { label: "", num: true, cell: (r) => (r.active ? null : action(label(r), step(r.revision))) };
+  const share = (r) => (isCanary(r) ? chip(`canary ${f.canary.weight} %`, "accent") : null);
+  const name = {
+    label: "revision",
+    cls: "tight",
+    cell: (r) => [h("b", null, r.revision), " ", r.active ? chip("active", "good") : share(r)],
+  };
+  return table([name, ...REVISION, steps], [...f.revisions].reverse(), {
+    caption: "Revisions, newest first",
+  });
 }
 
-function asksOf(f) {
-  const revision = f.revisions.find((r) => r.active) ?? f.revisions.at(-1);
-  if (!revision) return h("p", { class: "dim" }, "No revision is there.");
-  const m = revision.manifest;
-  const code = (value) => h("code", null, typeof value === "string" ? value : JSON.stringify(value));
-  const retry = m.retry
-    ? `${m.retry.attempts} attempts, from ${m.retry.initial} × ${m.retry.factor} up to ${m.retry.max}${m.retry.age ? `, for ${m.retry.age}` : ""}`
-    : null;
-  const rate = (r) => (r ? `${r.limit} in ${r.period}` : null);
-  const settings = Object.entries(revision.config);
-  return facts([
-    [
-      "handles",
-      h(
-        "div",
-        { class: "chips" },
-        [m.on].flat().map((pattern) => chip(pattern)),
-      ),
-    ],
-    ["filter", m.filter ? code(m.filter) : null],
-    ["ordering key", m.key ? code(m.key) : "none: any order"],
-    ["at once", `${m.concurrency}${m.keyConcurrency > 1 ? `, ${m.keyConcurrency} for a key` : ""}`],
-    ["time-out", m.timeout],
-    ["memory", m.memory],
-    ["retries", retry],
-    ["priority", m.priority],
-    ["throttle", rate(m.throttle)],
-    ["rate limit", rate(m.rateLimit)],
-    ["debounce", m.debounce ? code(m.debounce) : null],
-    ["batch", m.batch ? code(m.batch) : null],
-    ["breaker", m.breaker ? code(m.breaker) : null],
-    ["dead letters", m.deadLetter ? code(m.deadLetter) : null],
-    [
-      "may do",
-      revision.capabilities
-        ? h(
-            "div",
-            { class: "chips" },
-            revision.capabilities.map((text) => chip(text)),
-          )
-        : null,
-    ],
-    [
-      "may ask",
-      m.http
-        ? h(
-            "div",
-            { class: "chips" },
-            [m.http.allow].flat().map((host) => chip(host, "wait")),
-          )
-        : "no other host",
-    ],
-    ["sink", m.sink ? code(m.sink.url) : null],
-    [
-      "schedules",
-      f.schedules?.length
-        ? f.schedules.map((s) =>
-            h("div", null, code(s.cron), ` ${s.zone} · `, s.next ? away(s.next) : "never"),
-          )
-        : null,
-    ],
-    [
-      "settings",
-      settings.length
-        ? settings.map(([key, value]) => h("div", null, h("code", null, `${key} = ${value}`)))
-        : null,
-    ],
-  ]);
-}
+const tried = ({ attempts }) => attempts.committed + attempts.retried + attempts.dead;
+
+const REVISION = [
+  { label: "created", cell: (r) => time(r.created) },
+  { label: "size", num: true, wide: true, cell: (r) => bytes(r.bytes) },
+  {
+    label: "digest",
+    wide: true,
+    cell: (r) => h("code", { class: "dim", title: r.digest }, r.digest.slice(0, 12)),
+  },
+  { label: "attempts", num: true, wide: true, cell: (r) => number(tried(r)) },
+  { label: "success", num: true, cell: (r) => percent(r.attempts.committed, tried(r)) },
+  { label: "mean", num: true, wide: true, cell: (r) => duration(r.handling.meanMs) },
+  { label: "p99", num: true, cell: (r) => duration(r.handling.p99Ms) },
+];
 
 function trial(f) {
   const box = h("textarea", { rows: "8", spellcheck: "false", "aria-label": "An event, as JSON" });

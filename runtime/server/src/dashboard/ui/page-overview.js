@@ -41,6 +41,7 @@ export async function show({ root, signal, title }) {
 }
 
 const RANGES = [
+  ["5 min", 5],
   ["15 min", 15],
   ["1 h", 60],
   ["6 h", 360],
@@ -48,14 +49,10 @@ const RANGES = [
 
 /// Chooses what is plotted: the host or a function, and how far back.
 function chooser(plots, signal) {
-  const which = h(
-    "select",
-    { "aria-label": "Of which function" },
-    h("option", { value: "" }, "All functions"),
-  );
-  const range = h(
-    "select",
-    { "aria-label": "How far back" },
+  const which = h("select", { "aria-label": "Of which function" }, choices([]));
+  const range = h("select", { "aria-label": "How far back" });
+  replace(
+    range,
     RANGES.map(([label, min]) => h("option", { value: String(min) }, label)),
   );
   range.value = "60";
@@ -76,19 +73,25 @@ function chooser(plots, signal) {
     which,
     range,
   );
+  row.offer = offering(which);
+  return row;
+}
+
+function choices(names) {
+  const each = [...names].sort().map((name) => h("option", { value: name }, name));
+  return [h("option", { value: "" }, "All functions"), each];
+}
+
+/// Keeps what can be chosen as the functions are; what is chosen stays.
+function offering(which) {
   let known = "";
-  row.offer = (names) => {
+  return (names) => {
     if (known === names.join()) return;
     known = names.join();
     const chosen = which.value;
-    replace(
-      which,
-      h("option", { value: "" }, "All functions"),
-      [...names].sort().map((name) => h("option", { value: name }, name)),
-    );
+    replace(which, choices(names));
     which.value = names.includes(chosen) ? chosen : "";
   };
-  return row;
 }
 
 function tilesOf(overview) {

@@ -226,74 +226,58 @@ function deliveriesOf({ deliveries, cursor }, query) {
 
 /// What has a time: schedules with their next slot, then timers and events sent for later.
 function timesOf({ deliveries, cursor }, query, functions) {
-  const schedules = functions
-    .filter((f) => !query.function || f.name === query.function)
-    .flatMap((f) => (f.schedules ?? []).map((schedule) => ({ f, schedule })));
-  const planned = schedules.length
-    ? table(
-        [
-          {
-            label: "schedule",
-            cell: ({ f, schedule }) => [
-              h("a", { href: to(["functions", f.name]) }, f.name),
-              " ",
-              schedule.name,
-            ],
-          },
-          { label: "cron", cell: ({ schedule }) => h("code", null, schedule.cron) },
-          { label: "zone", wide: true, cell: ({ schedule }) => schedule.zone },
-          { label: "missed slots", wide: true, cell: ({ schedule }) => schedule.missed },
-          {
-            label: "next",
-            num: true,
-            cell: ({ schedule }) =>
-              schedule.next ? [time(schedule.next), " · ", away(schedule.next)] : "never",
-          },
-        ],
-        schedules.slice(0, 200),
-        { caption: "Schedules" },
-      )
-    : empty(
-        "No function has a schedule.",
-        "One is a line of its manifest: ",
-        h("code", null, "schedule"),
-        ".",
-      );
-  const due = deliveries.length
-    ? table(
-        [
-          {
-            label: "due",
-            cls: "tight",
-            cell: (d) => [time(d.due), " ", h("span", { class: "dim" }, away(d.due))],
-          },
-          { label: "event", cls: "tight", cell: (d) => h("a", { href: to(["events", d.seq]) }, `#${d.seq}`) },
-          { label: "function", cell: (d) => d.function },
-          {
-            label: "what",
-            cell: (d) =>
-              d.timer
-                ? [chip("timer", "accent"), " ", h("code", null, cut(d.timer, 40))]
-                : d.attempts
-                  ? chip(`retry after ${d.attempts}`, "wait")
-                  : chip("for later"),
-          },
-          { label: "lane", wide: true, cell: (d) => (d.key === null ? "" : h("code", null, cut(d.key, 40))) },
-        ],
-        [...deliveries].sort((one, other) => Date.parse(one.due) - Date.parse(other.due)),
-        { caption: "Deliveries that wait for a time" },
-      )
-    : empty(
-        "Nothing waits for a time.",
-        "A handler sets a timer, or an event is sent with ",
-        h("code", null, "trip send --delay 10m"),
-        ".",
-      );
+  const asked = functions.filter((f) => !query.function || f.name === query.function);
   return [
     h("h2", null, "Schedules"),
-    planned,
+    schedulesOf(asked.flatMap((f) => (f.schedules ?? []).map((schedule) => ({ f, ...schedule })))),
     h("h2", null, "Waiting for a time"),
-    due,
+    dueOf([...deliveries].sort((one, other) => Date.parse(one.due) - Date.parse(other.due))),
     pager(["queue"], query, cursor),
   ];
+}
+
+const SCHEDULES_MAX = 200;
+
+function schedulesOf(schedules) {
+  if (schedules.length === 0)
+    return empty(
+      "No function has a schedule.",
+      "One is a line of its manifest: ",
+      h("code", null, "schedule"),
+      ".",
+    );
+  const columns = [
+    {
+      label: "schedule",
+      cell: (s) => [h("a", { href: to(["functions", s.f.name]) }, s.f.name), " ", s.name],
+    },
+    { label: "cron", cell: (s) => h("code", null, s.cron) },
+    { label: "zone", wide: true, cell: (s) => s.zone },
+    { label: "missed slots", wide: true, cell: (s) => s.missed },
+    { label: "next", num: true, cell: (s) => (s.next ? [time(s.next), " · ", away(s.next)] : "never") },
+  ];
+  return table(columns, schedules.slice(0, SCHEDULES_MAX), { caption: "Schedules" });
+}
+
+function dueOf(deliveries) {
+  if (deliveries.length === 0)
+    return empty(
+      "Nothing waits for a time.",
+      "A handler sets a timer, or an event is sent with ",
+      h("code", null, "trip send --delay 10m"),
+      ".",
+    );
+  const columns = [
+    { label: "due", cls: "tight", cell: (d) => [time(d.due), " ", h("span", { class: "dim" }, away(d.due))] },
+    { label: "event", cls: "tight", cell: (d) => h("a", { href: to(["events", d.seq]) }, `#${d.seq}`) },
+    { label: "function", cell: (d) => d.function },
+    { label: "what", cell: (d) => whatOf(d) },
+    { label: "lane", wide: true, cell: (d) => (d.key === null ? "" : h("code", null, cut(d.key, 40))) },
+  ];
+  return table(columns, deliveries, { caption: "Deliveries that wait for a time" });
+}
+
+function whatOf({ timer, attempts }) {
+  if (timer) return [chip("timer", "accent"), " ", h("code", null, cut(timer, 40))];
+  return attempts ? chip(`retry after ${attempts}`, "wait") : chip("for later");
 }

@@ -50,20 +50,15 @@ export async function show({ root, signal, query, title }) {
 }
 
 function formOf(query) {
-  const field = (name, label, value, more) =>
-    h("label", null, label, h("input", { name, value, autocomplete: "off", spellcheck: "false", ...more }));
+  const wait = h("input", { type: "checkbox", name: "wait", checked: true });
   return h(
     "form",
     { class: "stack" },
     h(
       "div",
       { class: "fields" },
-      field("type", "Type", query.type ?? "", {
-        required: true,
-        "data-search": true,
-        placeholder: "order.placed",
-      }),
-      field("subject", "Subject", query.subject ?? "", { placeholder: "may be left out" }),
+      field("type", "Type", query.type, { required: true, "data-search": true, placeholder: "order.placed" }),
+      field("subject", "Subject", query.subject, { placeholder: "may be left out" }),
     ),
     h(
       "div",
@@ -71,35 +66,31 @@ function formOf(query) {
       field("source", "Source", "/dashboard", { required: true }),
       field("id", "Id", "", { placeholder: "made for you" }),
     ),
-    h(
-      "label",
-      null,
-      "Data, as JSON; left empty for none",
-      h("textarea", { name: "data", rows: "9", spellcheck: "false", value: '{\n  "quantity": 10\n}' }),
-    ),
-    h(
-      "label",
-      null,
-      "More headers, as a JSON object",
-      h("textarea", {
-        name: "more",
-        rows: "2",
-        spellcheck: "false",
-        placeholder: '{"priority": 7, "delay": "10m"}',
-      }),
-    ),
+    area("data", "Data, as JSON; left empty for none", { rows: "9", value: '{\n  "quantity": 10\n}' }),
+    area("more", "More headers, as a JSON object", {
+      rows: "2",
+      placeholder: '{"priority": 7, "delay": "10m"}',
+    }),
     h(
       "div",
       { class: "row" },
       h("button", { class: "primary" }, "Send"),
-      h(
-        "label",
-        { class: "inline" },
-        h("input", { type: "checkbox", name: "wait", checked: true }),
-        "wait for what becomes of it",
-      ),
+      h("label", { class: "inline" }, wait, "wait for what becomes of it"),
     ),
   );
+}
+
+function field(name, label, value = "", more) {
+  return h(
+    "label",
+    null,
+    label,
+    h("input", { name, value, autocomplete: "off", spellcheck: "false", ...more }),
+  );
+}
+
+function area(name, label, more) {
+  return h("label", null, label, h("textarea", { name, spellcheck: "false", ...more }));
 }
 
 const OWN = ["specversion", "id", "source", "type", "subject", "data", "data_base64"];

@@ -12,6 +12,11 @@ export async function show({ root, signal, query, title }) {
   title("Settings");
   const settings = await get(api("settings"), null, signal);
   const changes = h("section", { class: "card", id: "changes" }, h("h2", null, "Changes"));
+  const note = [
+    "Shown, not changed here: the host reads them from its file, its environment and ",
+    h("code", null, "trip token"),
+    ".",
+  ];
   replace(
     root,
     h(
@@ -20,25 +25,8 @@ export async function show({ root, signal, query, title }) {
       h("h1", null, "Settings"),
       h("span", { class: "dim" }, `version ${settings.version}`),
     ),
-    h(
-      "p",
-      { class: "dim" },
-      "Shown, not changed here: the host reads them from its file, its environment and ",
-      h("code", null, "trip token"),
-      ".",
-    ),
-    card(
-      "host",
-      "Host",
-      facts([
-        ["listens on", h("code", null, settings.listen)],
-        ["TLS", settings.tls ? "on" : "off"],
-        ["client certificates", settings.clientCertificates ? "asked for" : "not asked for"],
-        ["workers", number(settings.workers)],
-        ["attempts at once", number(settings.attemptsMax)],
-        ...flat(settings.retention, "retention"),
-      ]),
-    ),
+    h("p", { class: "dim" }, note),
+    card("host", "Host", facts(hostOf(settings))),
     card("limits", "Limits", facts(flat(settings.limits))),
     card("tokens", "Tokens", tokensOf(settings)),
     card("hooks", "Webhooks", hooksOf(settings.hooks)),
@@ -51,6 +39,17 @@ export async function show({ root, signal, query, title }) {
   } catch (error) {
     replace(changes, h("h2", null, "Changes"), h("p", { class: "problem" }, sentence(error)));
   }
+}
+
+function hostOf(settings) {
+  return [
+    ["listens on", h("code", null, settings.listen)],
+    ["TLS", settings.tls ? "on" : "off"],
+    ["client certificates", settings.clientCertificates ? "asked for" : "not asked for"],
+    ["workers", number(settings.workers)],
+    ["attempts at once", number(settings.attemptsMax)],
+    ...flat(settings.retention, "retention"),
+  ];
 }
 
 function card(id, title, ...content) {

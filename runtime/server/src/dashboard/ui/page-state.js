@@ -105,108 +105,64 @@ function form(name, query) {
 
 async function entriesOf(name, query, signal) {
   const { key, prefix, cursor } = query;
-  const page = await get(
-    api("functions", name, "state"),
-    { key: query.name === undefined ? key : null, prefix, cursor, limit: LIMIT },
-    signal,
-  );
+  const asked = { key: query.name === undefined ? key : null, prefix, cursor, limit: LIMIT };
+  const page = await get(api("functions", name, "state"), asked, signal);
   const next = pager(["state", name], { key, prefix, cursor }, page.cursor);
-  if (page.entries.length === 0) {
-    const nothing =
-      key || prefix
-        ? ["Nothing is kept under this.", [h("a", { href: to(["state", name]) }, "Clear the search"), "."]]
-        : [
-            `${name} remembers nothing.`,
-            [
-              "State is what its handler writes: ",
-              h("a", { href: to(["functions", name]) }, "see the function"),
-              ".",
-            ],
-          ];
-    return [empty(...nothing), next];
-  }
-  return [
-    table(
-      [
-        {
-          label: "key",
-          cell: (entry) =>
-            entry.key === null
-              ? h("span", { class: "dim" }, "without a key")
-              : h("code", null, cut(entry.key, 60)),
-        },
-        {
-          label: "name",
-          cell: (entry) =>
-            h(
-              "a",
-              {
-                href: to(["state", name], {
-                  ...(entry.key === null ? {} : { key: entry.key }),
-                  name: entry.name,
-                }),
-              },
-              cut(entry.name, 80),
-            ),
-        },
-        { label: "value", full: true, cell: (entry) => inline(entry) },
-        {
-          label: "expires",
-          num: true,
-          wide: true,
-          cell: (entry) => (entry.expires ? away(entry.expires) : ""),
-        },
-      ],
-      page.entries,
-      { caption: `State of ${name}` },
-    ),
-    next,
-  ];
+  if (page.entries.length === 0) return [nothingOf(name, key || prefix), next];
+  const columns = [KEY, { label: "name", cell: (entry) => linkOf(name, entry) }, ...VALUE];
+  return [table(columns, page.entries, { caption: `State of ${name}` }), next];
+}
+
+const KEY = {
+  label: "key",
+  cell: ({ key }) =>
+    key === null ? h("span", { class: "dim" }, "without a key") : h("code", null, cut(key, 60)),
+};
+const VALUE = [
+  { label: "value", full: true, cell: (entry) => inline(entry) },
+  { label: "expires", num: true, wide: true, cell: ({ expires }) => (expires ? away(expires) : "") },
+];
+
+/// To the history of an entry.
+function linkOf(name, entry) {
+  const key = entry.key === null ? {} : { key: entry.key };
+  return h("a", { href: to(["state", name], { ...key, name: entry.name }) }, cut(entry.name, 80));
+}
+
+function nothingOf(name, asked) {
+  if (asked)
+    return empty(
+      "Nothing is kept under this.",
+      h("a", { href: to(["state", name]) }, "Clear the search"),
+      ".",
+    );
+  const link = h("a", { href: to(["functions", name]) }, "see the function");
+  return empty(`${name} remembers nothing.`, "State is what its handler writes: ", link, ".");
 }
 
 /// Who wrote an entry, newest first, with what each write changed.
 async function historyOf(name, query, signal) {
-  const { writes, cursor } = await get(
-    api("functions", name, "state", "history"),
-    { key: query.key, name: query.name, limit: WRITES, cursor: query.cursor },
-    signal,
-  );
-  const title = h(
-    "div",
-    { class: "row" },
-    h(
-      "h2",
-      null,
-      "History of ",
-      h("code", null, cut(query.name, 120)),
-      query.key === undefined ? "" : [" under ", h("code", null, cut(query.key, 120))],
-    ),
-    h("span", { class: "grow" }),
-    h("a", { href: to(["state", name]) }, "Close"),
-  );
+  const asked = { key: query.key, name: query.name, limit: WRITES, cursor: query.cursor };
+  const { writes, cursor } = await get(api("functions", name, "state", "history"), asked, signal);
+  const under = query.key === undefined ? "" : [" under ", h("code", null, cut(query.key, 120))];
+  const title = h("h2", null, "History of ", h("code", null, cut(query.name, 120)), under);
+  const close = h("a", { href: to(["state", name]) }, "Close");
+  const head = h("div", { class: "row" }, title, h("span", { class: "grow" }), close);
   if (writes.length === 0)
-    return [title, empty("No write is known.", "It was written before the history that is still kept.")];
-  const items = writes.map((write, at) =>
-    h(
-      "li",
-      { "data-row": true },
-      h(
-        "div",
-        { class: "row" },
-        h("a", { href: to(["events", write.event]) }, `#${write.event}`),
-        h(
-          "span",
-          { class: "dim" },
-          `attempt ${write.attempt} on ${write.revision} · `,
-          time(write.at, { precise: true }),
-        ),
-        write.deleted ? chip("deleted", "bad") : null,
-        write.expires ? h("span", { class: "dim" }, "expires ", away(write.expires)) : null,
-      ),
-      changeOf(write, writes[at + 1]),
-    ),
-  );
-  return [title, h("ol", { class: "history" }, items), pager(["state", name], query, cursor)];
+    return [head, empty("No write is known.", "It was written before the history that is still kept.")];
+  const items = writes.map((write, at) => writeOf(write, writes[at + 1]));
+  return [head, h("ol", { class: "history" }, items), pager(["state", name], query, cursor)];
+}
+
+function writeOf(write, earlier) {
+  const by = [`attempt ${write.attempt} on ${write.revision} · `, time(write.at, { precise: true })];
+  const row = [
+    h("a", { href: to(["events", write.event]) }, `#${write.event}`),
+    h("span", { class: "dim" }, by),
+    write.deleted ? chip("deleted", "bad") : null,
+    write.expires ? h("span", { class: "dim" }, "expires ", away(write.expires)) : null,
+  ];
+  return h("li", { "data-row": true }, h("div", { class: "row" }, row), changeOf(write, earlier));
 }
 
 function changeOf(write, earlier) {

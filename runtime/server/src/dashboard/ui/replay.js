@@ -1,7 +1,7 @@
 // An event for a function once more, as it was or with another payload.
 
 import { api, ask } from "./api.js";
-import { h } from "./dom.js";
+import { h, replace } from "./dom.js";
 import { check } from "./json.js";
 import { busy, dialog, say } from "./notice.js";
 
@@ -24,8 +24,9 @@ export async function replayDialog(story, functions) {
     value: original.text,
     readonly: original.kind === "binary",
   });
-  const wrong = h("p", { class: "problem", role: "alert", hidden: true });
+  const wrong = h("div");
   const send = h("button", { class: "primary" }, "Replay as it was");
+  const cancel = h("button", { type: "button", onclick: () => cancel.closest("dialog").close() }, "Cancel");
   const relabel = () => {
     send.textContent = text.value === original.text ? "Replay as it was" : "Replay with this payload";
   };
@@ -36,17 +37,16 @@ export async function replayDialog(story, functions) {
     h("label", null, "Function", which),
     h("label", null, `Payload (${original.label})`, text),
     wrong,
-    h("div", { class: "row end" }, send),
+    h("div", { class: "row end" }, cancel, send),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const edited = text.value === original.text ? null : text.value;
     const problem = edited !== null && original.kind === "json" ? check(edited) : null;
-    wrong.hidden = !problem;
-    wrong.textContent = problem ?? "";
+    replace(wrong, problem ? h("p", { class: "problem", role: "alert" }, problem) : null);
     if (!problem) await busy(send, () => replay(story.seq, which.value, original.kind, edited, form));
   });
-  await dialog(`Replay #${story.seq}`, form, [{ label: "Cancel", value: "" }]);
+  await dialog(`Replay #${story.seq}`, form, []);
 }
 
 async function replay(seq, name, kind, edited, form) {

@@ -59,49 +59,31 @@ function capabilities({ all, added, removed }) {
 }
 
 function steps(name, revision, old, done) {
-  const weight = h("input", {
-    type: "number",
-    min: "1",
-    max: "99",
-    value: "10",
-    "aria-label": "Share in percent",
-  });
-  const failures = h("input", {
-    type: "number",
-    min: "0",
-    max: "100",
-    value: "20",
-    "aria-label": "Failures at most, in percent",
-  });
   const activate = async (body, words) => {
     await post(api("functions", name, "activate"), { revision, ...body });
     say(words);
     done();
   };
-  const whole = action(
-    old ? `Activate ${revision}` : "Activate",
-    () => activate({}, `${revision} of ${name} serves.`),
-    { class: "primary" },
-  );
-  const canary = action("Start a canary", () =>
-    activate(
-      { weight: Number(weight.value), failures: Number(failures.value) },
-      `${revision} gets ${weight.value} % of ${name}.`,
-    ),
-  );
-  const share = h(
-    "div",
-    { class: "fields" },
+  const label = old ? `Activate ${revision}` : "Activate";
+  const whole = action(label, () => activate({}, `${revision} of ${name} serves.`), { class: "primary" });
+  const row = h("div", { class: "row" }, whole, action("Leave it as it is", done));
+  return h("div", { class: "stack" }, row, old ? shareOf(name, revision, activate) : null);
+}
+
+/// A canary: a share of the ordering keys, until too much of it fails.
+function shareOf(name, revision, activate) {
+  const weight = h("input", { type: "number", min: "1", max: "99", value: "10" });
+  const failures = h("input", { type: "number", min: "0", max: "100", value: "20" });
+  const begin = () => {
+    const share = { weight: Number(weight.value), failures: Number(failures.value) };
+    return activate(share, `${revision} gets ${share.weight} % of ${name}.`);
+  };
+  const fields = [
     h("label", null, "Share, %", weight),
     h("label", null, "Given up above failures, %", failures),
-    canary,
-  );
-  return h(
-    "div",
-    { class: "stack" },
-    h("div", { class: "row" }, whole, action("Leave it as it is", done)),
-    old ? h("details", null, h("summary", null, "Give it only a share at first"), share) : null,
-  );
+  ];
+  const title = h("summary", null, "Give it only a share at first");
+  return h("details", null, title, h("div", { class: "fields" }, fields, action("Start a canary", begin)));
 }
 
 function trial(f, revision, old) {

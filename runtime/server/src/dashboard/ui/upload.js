@@ -52,16 +52,15 @@ function named(file) {
     .slice(0, 63);
 }
 
+const NAME = {
+  required: true,
+  pattern: "[a-z0-9]([a-z0-9\\-]*[a-z0-9])?",
+  maxlength: "63",
+  title: "a-z, 0-9 and -",
+};
+
 function formOf(file, name, place, changed) {
-  const target = h("input", {
-    name: "name",
-    value: name ?? named(file),
-    required: true,
-    readonly: Boolean(name),
-    pattern: "[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-    maxlength: "63",
-    title: "a-z, 0-9 and -",
-  });
+  const target = h("input", { name: "name", value: name ?? named(file), readonly: Boolean(name), ...NAME });
   const config = h("textarea", {
     name: "config",
     rows: "2",
@@ -147,11 +146,8 @@ function ascii(config) {
   );
 }
 
+/// As it is before; null for a new one, which is no error to ask for.
 async function current(name) {
-  try {
-    return await get(api("functions", name));
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
+  const { functions } = await get(api("functions"));
+  return functions.find((f) => f.name === name) ?? null;
 }

@@ -40,8 +40,8 @@ function rowsOf(nodes, root) {
   return rows;
 }
 
-/// The waits and attempts of a delivery, as `{ kind, from, till, text }`.
-function spansOf({ node, delivery }, now) {
+/// The waits and attempts of a delivery, as `{ kind, from, till, text }`; an attempt's with it.
+export function spansOf({ node, delivery }, now) {
   const accepted = Date.parse(node.accepted);
   if (!delivery) return [{ kind: "event", from: accepted, till: accepted, text: "accepted" }];
   const spans = [];
@@ -49,8 +49,14 @@ function spansOf({ node, delivery }, now) {
   for (const attempt of delivery.history) {
     const [from, till] = [Date.parse(attempt.started), Date.parse(attempt.ended)];
     if (from > since)
-      spans.push({ kind: "wait", from: since, till: from, text: waited(spans, delivery, from - since) });
+      spans.push({
+        kind: "wait",
+        from: since,
+        till: from,
+        text: waited(spans, delivery, node.event, from - since),
+      });
     spans.push({
+      attempt,
       kind: attempt.outcome,
       from,
       till,
@@ -70,11 +76,14 @@ export function isOpen(text) {
   return text === "ready" || text === "running" || text === "waiting" || text === "blocked";
 }
 
-function waited(earlier, delivery, ms) {
-  if (earlier.length) return `waited ${duration(ms)} to be tried again`;
+/// Why it stood still: between attempts, for its time, or for its turn.
+function waited(earlier, delivery, event, ms) {
+  const time = duration(ms);
+  if (earlier.length) return `waited ${time} to be tried again`;
+  if (delivery.timer || event.notbefore || event.delay) return `waited ${time} for its time`;
   return delivery.key
-    ? `waited ${duration(ms)} for its turn, in the lane ${delivery.key}`
-    : `waited ${duration(ms)} for its turn`;
+    ? `waited ${time} for its turn, in the lane ${delivery.key}`
+    : `waited ${time} for its turn`;
 }
 
 function rowOf({ node, delivery, depth, named, spans }, time, chosen) {
