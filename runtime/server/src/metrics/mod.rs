@@ -4,6 +4,8 @@
 mod family;
 mod functions;
 mod host;
+#[cfg(test)]
+mod reference;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
