@@ -43,6 +43,7 @@ mod semantics;
 mod serial;
 mod state;
 mod subscriptions;
+mod telemetry;
 mod tidy;
 mod time;
 mod trust;
