@@ -145,3 +145,85 @@ fn resolve(place: &str, environment: &impl Fn(&str) -> Option<String>) -> Result
         _ => Err(PLACE.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Overrides};
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Option<OtlpConfig>, ConfigError> {
+        let environment = |name: &str| {
+            let given = environment.iter().find(|(given, _)| *given == name);
+            given.map(|(_, value)| (*value).to_owned())
+        };
+        let path = Path::new("test.toml");
+        Config::from_parts(path, text, environment, &Overrides::default()).map(|c| c.otlp)
+    }
+
+    #[track_caller]
+    fn refused(text: &str, environment: &[(&str, &str)], code: &str, named: &str) {
+        let error = load(text, environment).unwrap_err();
+        assert_eq!(error.code(), code, "{text}");
+        assert!(error.to_string().contains(named), "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    const ENDPOINT: &str = "[otlp]\nendpoint = \"http://collector:4318\"\n";
+
+    #[test]
+    fn nothing_is_sent_unless_it_is_said_where_to() {
+        assert!(load("", &[]).unwrap().is_none());
+        assert!(load("", &[(ENDPOINT_VARIABLE, "")]).unwrap().is_none());
+        let otlp = load(ENDPOINT, &[]).unwrap().unwrap();
+        assert_eq!((otlp.sampling, otlp.service.as_str()), (Sampling::ALL, "triphammer"));
+    }
+
+    #[test]
+    fn the_settings_win_over_the_variables_of_opentelemetry() {
+        let variables = [(ENDPOINT_VARIABLE, "https://other/"), (SERVICE_VARIABLE, "shop")];
+        let otlp = load("", &variables).unwrap().unwrap();
+        assert!(otlp.telemetry.endpoint().is_tls());
+        assert_eq!(otlp.service, "shop");
+        let own = format!("{ENDPOINT}service = \"mine\"\nratio = 0");
+        let otlp = load(&own, &variables).unwrap().unwrap();
+        assert!(!otlp.telemetry.endpoint().is_tls());
+        assert_eq!((otlp.service.as_str(), otlp.sampling), ("mine", Sampling::NONE));
+        let ratio = [("TRIPHAMMER_OTLP_RATIO", "0.5")];
+        assert_eq!(load(ENDPOINT, &ratio).unwrap().unwrap().sampling, Sampling::new(0.5).unwrap());
+    }
+
+    #[test]
+    fn headers_are_read_from_where_they_are_and_never_shown() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "Bearer s3cret-2\n").unwrap();
+        let path = file.path().display();
+        let text = format!(
+            "{ENDPOINT}[otlp.headers]\napi-key = \"env:KEY\"\nauthorization = \"file:{path}\""
+        );
+        let otlp = load(&text, &[("KEY", "s3cret-1")]).unwrap().unwrap();
+        assert!(!format!("{otlp:?}").contains("s3cret"));
+        refused(&text, &[], "config.invalid", "KEY is not set");
+        let of = |line: &str| format!("[otlp.headers]\n{line}");
+        refused(&of("api-key = \"s3cret\""), &[], "config.invalid", "`api-key`");
+        refused(&of("api-key = 5"), &[], "config.invalid", "`env:NAME` or `file:PATH`");
+        refused(&of("api-key = \"file:/nowhere\""), &[], "config.invalid", "/nowhere");
+        refused(&of("\"a b\" = \"env:KEY\""), &[("KEY", "s3cret")], "config.invalid", "`a b`");
+        refused(&of("k = \"env:KEY\""), &[("KEY", "s3cret\nx")], "config.invalid", "`k`");
+        let many: String = (0..33).map(|n| format!("h{n} = \"env:KEY\"\n")).collect();
+        refused(&of(&many), &[("KEY", "s3cret")], "config.invalid", "more than 32");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        refused("[otlp]\nendpoint = \"collector\"", &[], "config.invalid", "`otlp.endpoint`");
+        let wrong = [(ENDPOINT_VARIABLE, "http://user:s3cret@collector")];
+        refused("", &wrong, "config.environment", ENDPOINT_VARIABLE);
+        refused("[otlp]\nratio = 2.0", &[], "config.invalid", "`otlp.ratio`");
+        refused("[otlp]\ntimeout = \"0s\"", &[], "config.invalid", "`otlp.timeout`");
+        refused("[otlp]\nqueue = \"1B\"", &[], "config.invalid", "`otlp.queue`");
+        refused("[otlp]\ncertificates = \"/nowhere\"", &[], "config.unreadable", "/nowhere");
+        let ratio = [("TRIPHAMMER_OTLP_RATIO", "all")];
+        refused("", &ratio, "config.environment", "it must be a number");
+        refused("[log]\nformat = \"xml\"", &[], "config.invalid", "`log.format`");
+    }
+}
