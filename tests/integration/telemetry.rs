@@ -129,7 +129,8 @@ fn order(sink: &Sink) -> Value {
 fn one_trace_leads_from_the_sender_to_the_last_request() {
     let (collector, sink) = (Collector::start(), Sink::start(&[]));
     let host = shop(collector.setup().set("OTLP_SERVICE", "shop"), &sink);
-    let sent = event("relay.order").subject("o-1").data(order(&sink)).request().wait(60);
+    let sent = event("relay.order").with("datacontenttype", "application/json");
+    let sent = sent.subject("o-1").data(order(&sink)).request().wait(60);
     let sent = sent.header("traceparent", parent("01")).header("tracestate", "a=b");
     let receipt = host.send(sent).expect(200)["events"][0].clone();
     let request = &sink.taken(1)[0];
