@@ -22,6 +22,11 @@ impl Request {
         Self { method, path, headers: Vec::new(), body: Vec::new() }
     }
 
+    /// The same, to another address.
+    pub(crate) fn at(self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self }
+    }
+
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new("GET", path)
     }

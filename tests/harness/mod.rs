@@ -2,6 +2,7 @@
 //! its own, and an HTTP client that can also misbehave. Knows nothing of the crates inside.
 
 mod api;
+mod browser;
 mod certificates;
 mod cli;
 mod documents;
@@ -9,7 +10,9 @@ mod feed;
 mod guests;
 mod host;
 mod http;
+mod page;
 mod sink;
+mod terminal;
 mod wait;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 
 pub(crate) use api::{committed, dead, text_reply, upload};
+pub(crate) use browser::Browser;
 pub(crate) use certificates::Authority;
 pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
@@ -24,7 +28,9 @@ pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
 pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
+pub(crate) use page::Page;
 pub(crate) use sink::Sink;
+pub(crate) use terminal::Terminal;
 pub(crate) use wait::{DEADLINE, until};
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.

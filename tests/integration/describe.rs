@@ -283,6 +283,8 @@ fn replays(walk: &Walk) {
 fn the_host_itself(walk: &Walk) {
     for (id, path) in [
         ("getPage", "/"),
+        ("getAsset", "/ui/style.css"),
+        ("getAsset", "/ui/icon.svg"),
         ("getHealth", "/healthz"),
         ("getReadiness", "/readyz"),
         ("getMetrics", "/metrics"),
@@ -290,6 +292,7 @@ fn the_host_itself(walk: &Walk) {
         walk.ask((id, 200), path, |request| request);
         walk.ask((id, 400), &format!("{path}?x=1"), |request| request);
     }
+    walk.ask(("getAsset", 404), "/ui/page.html", |request| request);
     walk.get("getOpenApi", "/openapi.json");
     walk.get("getStats", "/api/v1/stats");
     walk.get("getOverview", "/api/v1/stats/overview");

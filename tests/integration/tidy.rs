@@ -254,7 +254,7 @@ const FAMILIES: [&str; 31] = [
 fn is_code(literal: &str, path: &Path) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
     // The names of settings look the same.
-    let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
+    let in_settings = path.starts_with(root().join("runtime/server/src/config"));
     let in_settings = in_settings || path.ends_with("hooks/src/provider.rs");
     // So do the names of OpenTelemetry.
     let in_settings = in_settings || path.ends_with("telemetry/src/semconv.rs");

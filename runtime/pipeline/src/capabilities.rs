@@ -36,7 +36,8 @@ impl Capabilities {
     }
 }
 
-fn of(revision: &Revision) -> BTreeSet<String> {
+/// All that a revision may reach.
+pub(crate) fn of(revision: &Revision) -> BTreeSet<String> {
     let imports = revision.module.as_ref().map_or(&[][..], |module| module.imports());
     let imports: Vec<&str> = imports.iter().map(String::as_str).collect();
     let http = revision.manifest.http.iter().flat_map(|http| &http.allow).map(ToString::to_string);

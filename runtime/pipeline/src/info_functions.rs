@@ -1,6 +1,6 @@
 //! What the pipeline tells of functions, and is told to make of them. No behaviour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use triphammer_journal::StateUsage;
@@ -107,6 +107,8 @@ pub struct RevisionInfo {
     pub config: BTreeMap<String, String>,
     pub created: Timestamp,
     pub active: bool,
+    /// As [`Capabilities::all`]; none of a revision that is not loaded.
+    pub capabilities: Option<BTreeSet<String>>,
     /// Its attempts, and their run times, since the host started.
     pub measured: (Attempts, TimesRecent),
 }

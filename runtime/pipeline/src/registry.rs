@@ -14,6 +14,7 @@ use triphammer_sandbox::Module;
 
 use crate::breaker::Streak;
 use crate::canary::RunningCanary;
+use crate::capabilities;
 use crate::fn_queue::Rules;
 use crate::info::{CanaryEnded, CanaryInfo, RevisionInfo};
 use crate::measure::FunctionMeter;
@@ -160,8 +161,15 @@ impl Function {
             config: def.config.clone(),
             created: def.created,
             active: active == Some(def.id),
+            capabilities: self.loaded(def.id).map(capabilities::of),
         };
         self.definition.revisions.iter().map(info).collect()
+    }
+
+    /// A revision that serves now, and whose module is therefore there.
+    fn loaded(&self, id: RevisionId) -> Option<&Revision> {
+        let canary = self.canary.as_ref().map(|canary| canary.revision.as_ref());
+        self.active.as_deref().into_iter().chain(canary).find(|revision| revision.id == id)
     }
 }
 

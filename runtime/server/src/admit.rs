@@ -31,8 +31,10 @@ pub(crate) async fn answer(
     let caller = match caller(server, peer, &target, &request).await {
         Ok(caller) => caller,
         Err(problem) => {
-            let page = target.is_ok_and(|target| target.endpoint == Endpoint::Page);
-            return if page { ask_browser(problem) } else { problem }.into_response();
+            // A browser that has the name and password from an address sends them when it is asked.
+            let page = |target: Target| matches!(target.endpoint, Endpoint::Page | Endpoint::Asset);
+            return if target.is_ok_and(page) { ask_browser(problem) } else { problem }
+                .into_response();
         }
     };
     let answer = match target {

@@ -23,6 +23,8 @@ pub(crate) enum Endpoint {
     SubscriptionRemove,
     SubscriptionOptions,
     Page,
+    /// What the page is made of.
+    Asset,
     OpenApi,
     AsyncApi,
     Healthz,
@@ -86,6 +88,7 @@ impl Endpoint {
             Self::Healthz | Self::Readyz | Self::Hook | Self::Handshake => None,
             Self::Events | Self::EventsOfType => Some(Scope::Send),
             Self::Page
+            | Self::Asset
             | Self::OpenApi
             | Self::AsyncApi
             | Self::SubscriptionList
@@ -166,6 +169,7 @@ impl Endpoint {
             | Self::Handshake
             | Self::FilterTest => Reach::Nothing,
             Self::Page
+            | Self::Asset
             | Self::AsyncApi
             | Self::SubscriptionList
             | Self::SubscriptionCreate
@@ -218,6 +222,7 @@ impl Endpoint {
             | Self::OpenApi
             | Self::AsyncApi
             | Self::Page
+            | Self::Asset
             | Self::Healthz
             | Self::Readyz
             | Self::Metrics

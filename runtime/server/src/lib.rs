@@ -12,6 +12,7 @@ mod client_name;
 mod codec;
 mod config;
 mod credentials;
+mod dashboard;
 mod describe;
 mod endpoint;
 mod errors;

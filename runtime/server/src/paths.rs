@@ -58,11 +58,13 @@ fn at_the_root(segments: &[&str], verb: Verb) -> Found {
         // Each hook says itself which methods it has.
         (["hooks", name], _) if !name.is_empty() => return with(Endpoint::Hook, name),
         ([""], Get) => Endpoint::Page,
+        (["ui", name], Get) if !name.is_empty() => return with(Endpoint::Asset, name),
         (["healthz"], Get) => Endpoint::Healthz,
         (["readyz"], Get) => Endpoint::Readyz,
         (["metrics"], Get) => Endpoint::Metrics,
         (["openapi.json"], Get) => Endpoint::OpenApi,
         (["asyncapi.json"], Get) => Endpoint::AsyncApi,
+        (["ui", name], _) if !name.is_empty() => return Err(Some("GET, HEAD")),
         ([""] | ["healthz"] | ["readyz"] | ["metrics"], _)
         | (["openapi.json"] | ["asyncapi.json"], _) => return Err(Some("GET, HEAD")),
         _ => return Err(None),
@@ -205,6 +207,8 @@ mod tests {
         check("POST", "/events/a.b", Ok((Endpoint::EventsOfType, Some("a.b"))));
         check("HEAD", "/api/v1/functions/x", Ok((Endpoint::Function, Some("x"))));
         check("GET", "/healthz", Ok((Endpoint::Healthz, None)));
+        check("GET", "/ui/app.js", Ok((Endpoint::Asset, Some("app.js"))));
+        check("POST", "/ui/app.js", Err("http.method"));
         check("PATCH", "/hooks/x", Ok((Endpoint::Hook, Some("x"))));
         for path in ["/events", "/events/a.b", "/hooks/x"] {
             check("OPTIONS", path, Ok((Endpoint::Handshake, None)));
@@ -224,6 +228,9 @@ mod tests {
             "/API/v1/stats",
             "/events/",
             "/events/a/b",
+            "/ui",
+            "/ui/",
+            "/ui/a/b",
             "/hooks",
             "/hooks/",
             "/hooks/a/b",

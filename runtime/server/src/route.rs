@@ -19,6 +19,7 @@ use crate::body::{Allowance, BodyReader, ResponseBody};
 use crate::caller::Caller;
 use crate::codec::Bounds;
 use crate::config::{Handshake, HttpLimits};
+use crate::dashboard;
 use crate::endpoint::Endpoint;
 use crate::gate::{Gate, Noted};
 use crate::guard::Guard;
@@ -118,7 +119,8 @@ async fn elsewhere(
         Endpoint::SubscriptionOptions => subscriptions::options(paths::SUBSCRIPTION),
         Endpoint::OpenApi => descriptions::openapi(call),
         Endpoint::AsyncApi => descriptions::asyncapi(call).await,
-        Endpoint::Page => host::page(call),
+        Endpoint::Page => dashboard::page(call),
+        Endpoint::Asset => dashboard::asset(call, argument),
         Endpoint::Healthz => host::healthz(call),
         Endpoint::Readyz => host::readyz(call),
         Endpoint::Metrics => host::metrics(call).await,

@@ -1,20 +1,13 @@
-//! The host about itself: whether it lives, whether it takes events, its counters and its page.
+//! The host about itself: whether it lives, whether it takes events, and its counters.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 
-use crate::metrics;
+use crate::metrics::{self, Format};
 use crate::problem::Problem;
 use crate::process;
 use crate::route::{Answer, Call, json, respond};
 use crate::settings::SettingsView;
 use crate::views::{HookView, StatsView};
-
-/// Everything in one file: nothing is loaded from anywhere else, and nothing may be.
-const PAGE: &str = include_str!("page.html");
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
-    script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'none'; \
-    base-uri 'none'; form-action 'none'";
 
 /// The process lives and its network works: nothing more is asked.
 pub(crate) fn healthz(call: Call<'_>) -> Answer {
@@ -35,9 +28,10 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let hooks: Vec<_> = call.server.hooks.infos().collect();
     let functions = pipeline.functions().await?;
     let (stats, measures) = (pipeline.stats(), pipeline.measures());
-    let text = metrics::text(&stats, &measures, process::usage(), &functions, &hooks);
+    let format = Format::wanted(&call.parts.headers);
+    let text = metrics::text(format, &stats, &measures, process::usage(), &functions, &hooks);
     let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
-    Ok(respond(StatusCode::OK, metrics::content_type(&call.parts.headers), text.into_bytes()))
+    Ok(respond(StatusCode::OK, format.content_type(), text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {
@@ -56,14 +50,4 @@ pub(crate) fn settings(call: Call<'_>) -> Answer {
         hooks: server.hooks.infos().map(HookView::from).collect(),
     };
     json(StatusCode::OK, &view)
-}
-
-pub(crate) fn page(call: Call<'_>) -> Answer {
-    call.query.done()?;
-    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", PAGE.into());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
 }

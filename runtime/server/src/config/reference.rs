@@ -17,8 +17,8 @@ use settings::{Bounds, SETTINGS};
 
 const HEAD: &str = "# Configuration
 
-`trip up --config FILE` reads a file of settings in TOML. [`deploy/triphammer.toml`](../../deploy/triphammer.toml) is one with all of
-them and their defaults. A setting that does not exist, or is wrong, is refused by its name, and the host does not start.
+`trip up --config FILE` reads a file of settings in TOML. `deploy/triphammer.toml` is one with all of them and their
+defaults. A setting that does not exist, or is wrong, is refused by its name, and the host does not start.
 
 Each setting but those of hooks, secrets and `otlp.headers` can be given by the environment as well, which wins over the file: `listen` is
 `TRIPHAMMER_LISTEN`, `dedup.window` is `TRIPHAMMER_DEDUP_WINDOW`, and lists are separated by commas. The flags `--listen` and

@@ -126,6 +126,8 @@ struct RevisionView {
     config: BTreeMap<String, String>,
     #[schemars(with = "words::Time")]
     created: String,
+    /// What it may reach; null of one that does not serve.
+    capabilities: Option<BTreeSet<String>>,
     /// Since the host started, as the next.
     attempts: AttemptsView,
     handling: TimesView,
@@ -219,6 +221,7 @@ impl From<RevisionInfo> for RevisionView {
             manifest: info.manifest,
             config: info.config,
             created: info.created.to_rfc3339(),
+            capabilities: info.capabilities,
             attempts: info.measured.0.into(),
             handling: info.measured.1.into(),
         }

@@ -108,6 +108,7 @@ fn a_function() {
             config: BTreeMap::from([("k".into(), "v".into())]),
             created: AT,
             active: true,
+            capabilities: None,
             measured: (
                 Attempts { committed: 8, retried: 2, dead: 1 },
                 TimesRecent { count: 11, mean_ms: Some(1.5), p50_ms: Some(1.25), p99_ms: None },

@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use super::{DISK, EVENT, FILTER, JSON_BODY, PAGE, QUERY};
+use crate::dashboard::{CSS, IMAGE, SCRIPT};
 use crate::describe::operation::{Access, OPERATE, Operation, READ, content, header, json_of};
-use crate::describe::parameter::{in_query, paging};
+use crate::describe::parameter::{in_path, in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
 use crate::describe::words::{FunctionName, Time};
-use crate::metrics;
+use crate::metrics::Format;
 use crate::overview::{HistoryView, OverviewView};
 use crate::settings::SettingsView;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
@@ -19,6 +20,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     vec![
         looked_at("/", "getPage", "The dashboard", "text/html; charset=utf-8", READ),
+        asset(),
         looked_at("/healthz", "getHealth", "Whether the process lives", TEXT, Access::Open),
         readiness(),
         scrape(),
@@ -51,10 +53,22 @@ fn looked_at(
 /// As OpenMetrics for who accepts it.
 fn scrape() -> Operation {
     let text = json!({ "schema": { "type": "string" } });
-    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
+    let types = [Format::Prometheus.content_type(), Format::OpenMetrics.content_type()];
+    let content = json!({ types[0]: text, types[1]: text });
     Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
         .answers("200", "The metrics.", content)
         .refuses(&[QUERY, DISK])
+}
+
+/// Several kinds of files.
+fn asset() -> Operation {
+    let text = || json!({ "schema": { "type": "string" } });
+    let files = json!({ CSS: text(), SCRIPT: text(), IMAGE: text() });
+    Operation::new(("get", "/ui/{name}"), "getAsset", TAG, READ, "A file of the dashboard")
+        .with([in_path("name", json!({ "type": "string" }), "app.js")])
+        .answers("200", "As it was built into the host.", files)
+        .answers("304", "The client has it.", json!(null))
+        .refuses(&[QUERY, &[(404, "http.not_found")]])
 }
 
 fn readiness() -> Operation {
