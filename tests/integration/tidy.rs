@@ -259,7 +259,7 @@ fn is_code(literal: &str, path: &Path) -> bool {
     // So do the names of OpenTelemetry.
     let in_settings = in_settings || path.ends_with("telemetry/src/semconv.rs");
     let is_setting = in_settings && !["config.", "hook."].iter().any(|f| literal.starts_with(f));
-    let is_file = literal.ends_with(".json");
+    let is_file = [".js", ".json"].iter().any(|end| literal.ends_with(end));
     !is_setting && !is_file && literal.chars().all(plain) && !literal.ends_with('.')
 }
 
