@@ -269,6 +269,7 @@ fn server(
         streams: Arc::new(Semaphore::new(http.streams_max)),
         samples: Samples::default(),
         settings: Fixed::of(config, address),
+        telemetry: config.otlp.as_ref().map(|otlp| otlp.telemetry.clone()),
         shutdown: tasks.shutdown(),
         http,
     }
