@@ -51,6 +51,7 @@ mod semantics;
 mod serial;
 mod state;
 mod subscriptions;
+mod telemetry;
 mod terminal;
 mod tidy;
 mod time;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 use triphammer_model::{HostPattern, Target, TargetPattern};
@@ -88,7 +88,7 @@ impl Client {
             true => RootCertStore::empty(),
             false => roots(certificates.as_deref())?,
         };
-        let tls = tls(roots).map_err(SetupError::Tls)?;
+        let tls = Arc::new(tls(roots).map_err(SetupError::Tls)?).into();
         let default = HeaderValue::from_static("triphammer");
         Ok(Self {
             allow,
@@ -125,6 +125,13 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What TLS to others than functions' targets is set up with: the system's certificates are trusted, and
+/// these in PEM.
+pub fn tls_config(certificates: Option<&[u8]>) -> Result<Arc<ClientConfig>, SetupError> {
+    let config = tls(roots(certificates)?).map_err(SetupError::Tls)?;
+    Ok(Arc::new(config))
+}
+
 /// The system's certificates, and the operator's.
 fn roots(certificates: Option<&[u8]>) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
@@ -142,7 +149,7 @@ fn roots(certificates: Option<&[u8]>) -> Result<RootCertStore, SetupError> {
         }
     }
     if roots.is_empty() {
-        warn!("no certificates are trusted, so functions have no HTTPS: install the system's");
+        warn!("no certificates are trusted, so nothing is reached by HTTPS: install the system's");
     }
     Ok(roots)
 }

@@ -20,7 +20,7 @@ mod secrets;
 mod tests;
 
 pub use body::ResponseBody;
-pub use client::{Client, Options};
+pub use client::{Client, Options, tls_config};
 pub use counts::RequestCounts;
 pub use error::{Connecting, Error, SetupError, Side};
 pub use exchange::{Answer, Caller, Exchange, Patience, Report};

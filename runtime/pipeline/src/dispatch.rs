@@ -290,7 +290,7 @@ fn give_up(core: &Core, mut lease: Lease, message: &str) {
         function = %lease.revision.function,
         revision = %lease.revision.id,
         attempt = lease.attempt(),
-        message,
+        error = message,
         "the event of a delivery can't be read"
     );
     let now = core.clock.now();

@@ -152,15 +152,18 @@ impl Core {
     ) {
         let (event, function) = (lease.entry.seq, &lease.revision.function);
         let (revision, number) = (lease.revision.id, lease.attempt());
-        let (code, message) = (&*error.code, &*error.message);
+        let (code, reason) = (&*error.code, &*error.message);
+        let context = attempt.traced.context();
         if is_dead {
             tracing::warn!(
-                %event, %function, %revision, attempt = number, code, message,
+                %event, %function, %revision, attempt = number, code, error = reason,
+                trace = context.map(TraceContext::to_traceparent),
                 "a delivery is a dead letter"
             );
         } else {
             tracing::debug!(
-                %event, %function, %revision, attempt = number, code, message,
+                %event, %function, %revision, attempt = number, code, error = reason,
+                trace = context.map(TraceContext::to_traceparent),
                 "an attempt failed"
             );
         }

@@ -20,7 +20,7 @@ pub struct Endpoint {
 
 /// No such URL.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("must be a URL such as http://127.0.0.1:4318, without a query or a password, not `{0}`")]
+#[error("must be a URL such as http://collector:4318, without a query or a password, not `{0}`")]
 pub struct InvalidEndpoint(String);
 
 impl FromStr for Endpoint {

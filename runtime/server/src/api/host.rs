@@ -1,6 +1,7 @@
 //! The host about itself: whether it lives, whether it takes events, and its counters.
 
 use hyper::StatusCode;
+use triphammer_telemetry::Telemetry;
 
 use crate::metrics::{self, Format};
 use crate::problem::Problem;
@@ -29,7 +30,9 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let functions = pipeline.functions().await?;
     let (stats, measures) = (pipeline.stats(), pipeline.measures());
     let format = Format::wanted(&call.parts.headers);
-    let text = metrics::text(format, &stats, &measures, process::usage(), &functions, &hooks);
+    let exports = call.server.telemetry.as_ref().map(Telemetry::counts);
+    let own = (process::usage(), exports);
+    let text = metrics::text(format, &stats, &measures, own, &functions, &hooks);
     let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
     Ok(respond(StatusCode::OK, format.content_type(), text.into_bytes()))
 }

@@ -10,6 +10,7 @@ mod reference;
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 use triphammer_pipeline::{FunctionInfo, Measures, Stats};
+use triphammer_telemetry::ExportCounts;
 
 use crate::hooks::HookInfo;
 use crate::process::Usage;
@@ -40,11 +41,12 @@ pub(crate) fn text(
     format: Format,
     stats: &Stats,
     measures: &Measures,
-    usage: Option<Usage>,
+    (usage, exports): (Option<Usage>, Option<ExportCounts>),
     infos: &[FunctionInfo],
     hooks: &[HookInfo<'_>],
 ) -> Option<String> {
     let mut families = host::families(stats, measures, hooks);
+    families.extend(host::exports(exports));
     families.extend(host::process(usage));
     families.extend(functions::families(measures, infos));
     family::text(families, format).ok()
@@ -60,6 +62,7 @@ mod tests {
         Attempts, BreakerInfo, BreakerState, BreakerSteps, CanaryInfo, Counts, FunctionMeasures,
         LogStats, Measured, PoolUse, StateUsage, TimesTotal,
     };
+    use triphammer_telemetry::SignalCounts;
 
     use super::*;
 
@@ -146,9 +149,11 @@ mod tests {
         };
         let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
         let hook = HookInfo { name: "github", accepted: 3, answered: 2, refused: 1 };
-        let written = |format| {
-            text(format, &stats, &measures(), Some(usage), &[function()], &[hook]).unwrap()
-        };
+        let spans = SignalCounts { sent: 6, dropped: 2, failed: 1 };
+        let exports = ExportCounts { spans, ..ExportCounts::default() };
+        let told = (Some(usage), Some(exports));
+        let written =
+            |format| text(format, &stats, &measures(), told, &[function()], &[hook]).unwrap();
         let found = written(Format::OpenMetrics);
         let expect = include_str!("metrics.golden");
         assert_eq!(found, expect, "\n{found}");
