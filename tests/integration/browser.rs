@@ -133,8 +133,7 @@ fn an_event_is_replayed_with_another_payload_and_run_dry() {
     page.fill("dialog [name=data]", "{\"steps\": [");
     page.click("dialog button", "Replay with this payload");
     page.see("dialog .problem", "This is not JSON");
-    page.browser
-        .fill("dialog [name=data]", "{\"steps\":[{\"set\":\"after\"}],\"n\":12345678901234567890}");
+    page.fill("dialog [name=data]", "{\"steps\":[{\"set\":\"after\"}],\"n\":12345678901234567890}");
     page.click("dialog button", "Replay with this payload");
     page.wait("!document.querySelector('dialog')");
     page.see("#deliveries .attempt.committed", "after");
