@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::host::{Host, trip_command};
-use super::wait::DEADLINE;
+use super::wait::{DEADLINE, until};
 
 /// A command that has run.
 #[derive(Debug)]
@@ -77,8 +79,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(host: &Host, args: &[&str]) -> Self {
+        Self::with(args, &[("TRIPHAMMER_URL", &host.url())])
+    }
+
+    /// With these variables of the environment.
+    pub(crate) fn with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = trip_command();
-        command.args(args).env("TRIPHAMMER_URL", host.url()).stdin(Stdio::null());
+        command.args(args).envs(variables.iter().copied()).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = lines(child.stdout.take().unwrap());
         let errors = lines(child.stderr.take().unwrap());
@@ -95,6 +102,16 @@ impl Running {
     #[track_caller]
     pub(crate) fn error_line(&mut self, part: &str) -> String {
         find(&self.errors, part)
+    }
+}
+
+impl Running {
+    /// Asks it to end, and returns the status with which it has.
+    pub(crate) fn terminate(mut self) -> i32 {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let pause = || thread::sleep(Duration::from_millis(5));
+        let ended = until("the command to end", pause, || self.child.try_wait().unwrap());
+        ended.code().unwrap_or(-1)
     }
 }
 

@@ -14,6 +14,8 @@ use super::host::{Host, remove_settings};
 pub(crate) enum Kind {
     /// `sh`: commands, which are run.
     Shell,
+    /// `sh fails`: commands each of which is refused, which is what the document shows.
+    ShellFails,
     /// `sh norun`: commands that a test can't run.
     ShellNotRun,
     Rust,
@@ -40,6 +42,7 @@ impl Block {
     pub(crate) fn kind(&self) -> Option<Kind> {
         match self.info.as_str() {
             "sh" => Some(Kind::Shell),
+            "sh fails" => Some(Kind::ShellFails),
             "sh norun" => Some(Kind::ShellNotRun),
             "rust" => Some(Kind::Rust),
             "toml" => Some(Kind::Toml),
@@ -111,23 +114,56 @@ pub(crate) fn blocks(document: &str, text: &str) -> Vec<Block> {
 #[derive(Debug)]
 pub(crate) struct Script(String);
 
+/// `curl` fails for an answer that is a refusal, and shows it. What is started in the background
+/// ends with the script.
+const PROLOGUE: &str = "curl() {
+    command curl --fail-with-body --silent --show-error \"$@\"
+    set -- $?
+    echo
+    return $1
+}
+started=''
+trap 'kill -9 $started 2>/dev/null' EXIT
+";
+
+/// Behind what starts a host.
+const UNTIL_READY: &str = "started=\"$started $!\"
+for _ in $(seq 600); do
+    command curl --silent --insecure --fail --output /dev/null \"$TRIPHAMMER_URL/readyz\" && break
+    sleep 0.05
+done
+";
+
 impl Script {
-    /// `curl` fails for an answer that is a refusal, and shows it.
     pub(crate) fn new() -> Self {
-        Self("curl() { command curl --fail-with-body --silent --show-error \"$@\"; }\n".into())
+        Self(PROLOGUE.into())
     }
 
     /// Adds the commands of a block. Each is checked, because `set -e` overlooks `a && b`.
     pub(crate) fn run(&mut self, place: &str, commands: &str) {
-        let mut goes_on = false;
+        self.add(place, commands, "-eq", "failed");
+    }
+
+    /// Adds commands of which each is to fail.
+    pub(crate) fn run_failing(&mut self, place: &str, commands: &str) {
+        // A host that starts all the same would go on for ever.
+        let commands = commands.replace("trip up", "timeout 60 trip up");
+        self.add(place, &commands, "-ne", "did not fail");
+    }
+
+    fn add(&mut self, place: &str, commands: &str, test: &str, else_it: &str) {
+        let (mut goes_on, mut quotes) = (false, 0);
         for line in commands.lines() {
             self.0.push_str(line);
             self.0.push('\n');
-            goes_on = line.ends_with('\\');
+            quotes += line.matches('\'').count();
+            goes_on = line.ends_with('\\') || quotes % 2 == 1;
             if !goes_on {
-                self.0.push_str(&format!(
-                    "[ $? -eq 0 ] || {{ echo 'failed: {place}' >&2; exit 1; }}\n"
-                ));
+                let check = format!("{{ echo '{else_it}: {place}' >&2; exit 1; }}");
+                self.0.push_str(&format!("[ $? {test} 0 ] || {check}\n"));
+            }
+            if line.starts_with("trip up") && line.ends_with('&') {
+                self.0.push_str(UNTIL_READY);
             }
         }
         assert!(!goes_on, "{place} ends in the middle of a command");
@@ -136,7 +172,6 @@ impl Script {
     /// Puts a block into a file.
     pub(crate) fn write(&mut self, block: &Block, path: &str) {
         let Block { text, .. } = block;
-        self.run(&block.place(), &format!("test -f {path}"));
         self.0.push_str(&format!("cat > {path} <<'END_OF_BLOCK'\n{text}END_OF_BLOCK\n"));
     }
 
@@ -149,6 +184,20 @@ impl Script {
     /// puts what it builds.
     #[track_caller]
     pub(crate) fn finish(self, dir: &Path, host: &Host, target: &Path) -> String {
+        let mut shell = self.shell(dir, target);
+        shell.env("TRIPHAMMER_URL", host.url());
+        Ran::of(&mut shell).expect(0).stdout
+    }
+
+    /// Runs it where it starts its own hosts, which listen on this address.
+    #[track_caller]
+    pub(crate) fn finish_alone(self, dir: &Path, address: &str, target: &Path) -> Ran {
+        let mut shell = self.shell(dir, target);
+        shell.env("TRIPHAMMER_LISTEN", address).env("TRIPHAMMER_URL", format!("http://{address}"));
+        Ran::of(&mut shell).expect(0)
+    }
+
+    fn shell(&self, dir: &Path, target: &Path) -> Command {
         let trip = Path::new(env!("CARGO_BIN_EXE_trip")).parent().unwrap();
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let paths = [trip.to_owned()].into_iter().chain(std::env::split_paths(&inherited));
@@ -156,8 +205,8 @@ impl Script {
         shell.arg("-c").arg(&self.0).current_dir(dir).stdin(Stdio::null());
         remove_settings(&mut shell);
         shell.env("PATH", std::env::join_paths(paths).unwrap());
-        shell.env("TRIPHAMMER_URL", host.url()).env("CARGO_TARGET_DIR", target);
+        shell.env("CARGO_TARGET_DIR", target);
         shell.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        Ran::of(&mut shell).expect(0).stdout
+        shell
     }
 }

@@ -12,6 +12,7 @@ mod host;
 mod http;
 mod page;
 mod sink;
+mod terminal;
 mod wait;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ pub(crate) use host::{Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use page::Page;
 pub(crate) use sink::Sink;
+pub(crate) use terminal::Terminal;
 pub(crate) use wait::{DEADLINE, until};
 
 /// A CloudEvent to be sent; it has an id of its own unless it is given another.

@@ -10,7 +10,7 @@ use super::host::Host;
 /// A browser that looks at a page of a host.
 #[derive(Debug)]
 pub(crate) struct Page {
-    browser: Browser,
+    pub(crate) browser: Browser,
     url: String,
 }
 

@@ -17,14 +17,16 @@ fn both(host: &Host, args: &[&str]) -> Value {
     trip(host, &[args, &["--json"]].concat()).json()
 }
 
-/// It ends with this status, and one line that says why.
+/// It ends with this status, a line that says why, and perhaps one that says what to do next.
 #[track_caller]
 fn fails(ran: Ran, status: i32, part: &str) {
     let ran = ran.expect(status);
     assert!(ran.stderr.contains(part), "`{part}` is not in: {}", ran.stderr);
     if status == 1 {
         let lines: Vec<&str> = ran.stderr.lines().collect();
-        assert!(lines.len() == 1 && lines[0].starts_with("error: "), "{lines:?}");
+        let next = lines[1..].iter().filter(|line| line.starts_with("next: ")).count();
+        let is_next = next == lines.len() - 1 && next <= 1;
+        assert!(lines[0].starts_with("error: ") && is_next, "{lines:?}");
     }
 }
 
@@ -97,12 +99,17 @@ fn events_are_sent_listed_and_told() {
     assert_eq!(listed["events"][0]["id"], "e-1");
     let many = trip(&host, &["events", "--limit", "2000", "--json"]).json();
     assert_eq!(many["events"].as_array().unwrap().len(), 2 * 252);
-    assert_eq!(both(&host, &["event", &seq])["event"]["source"], "/s");
+    assert_eq!(both(&host, &["event", &seq])["nodes"][0]["event"]["source"], "/s");
     let story = trip(&host, &["event", "e-1"]).expect(0).stdout;
     for part in ["counter.add", "counter.counted", "committed", "r1"] {
         assert!(story.contains(part), "`{part}` is not in: {story}");
     }
     fails(trip(&host, &["event", "999999"]), 1, "999999");
+    // The whole tree, from whichever event of it.
+    let child = trip(&host, &["events", "--type", "counter.counted", "--subject", "a", "--json"]);
+    let child = child.json()["events"][0]["seq"].as_str().unwrap().to_owned();
+    let tree = trip(&host, &["event", &child]).expect(0).stdout;
+    assert!(tree.starts_with("counter.add #") && tree.contains(" ◀\n"), "{tree}");
     fails(send(&["--wait", "30"]), 1, "dead letter");
 }
 
@@ -177,6 +184,19 @@ fn the_feed_is_followed() {
             let item: Value = serde_json::from_str(&line).unwrap();
             assert_eq!((&item["kind"], &item["revision"]), (&json!("committed"), &json!("r1")));
         }
+    }
+}
+
+#[test]
+fn the_host_at_a_glance_is_one_look_without_a_terminal() {
+    let host = Host::start();
+    host.deploy("counter", "counter");
+    host.settle(&event("counter.add").subject("a"));
+    let seen = both(&host, &["top"]);
+    assert_eq!(seen["functions"][0]["name"], "counter");
+    let text = trip(&host, &["top", "--once"]).expect(0).stdout;
+    for part in ["queue 0 ready", "latency p50", "HANDLING", "counter"] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
     }
 }
 
@@ -276,7 +296,8 @@ fn wrong_usage_ends_with_2_and_failure_with_1() {
     fails(trip(&host, &["function", "none"]), 1, "function.not_found");
     fails(trip(&host, &["deploy", "/does/not/exist.wasm"]), 1, "/does/not/exist.wasm");
     let nobody = trip(&host, &["--url", "http://127.0.0.1:9", "functions"]);
-    fails(nobody, 1, "trip up");
+    fails(nobody, 1, "next: start a host with `trip up`");
+    fails(trip(&host, &["tial"]), 2, "next: `trip tail`");
     fails(trip(&host, &["send", "triphammer.x"]), 1, "event.reserved_type");
 }
 
@@ -329,6 +350,11 @@ fn every_command_has_help() {
         "replays",
         "test",
         "bench",
+        "top",
+        "dev",
+        "doctor",
+        "completions",
+        "man",
     ];
     for command in commands {
         assert!(help.contains(&format!("  {command} ")), "{command} is not in: {help}");

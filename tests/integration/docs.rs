@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use triphammer_model::{Limits, Manifest};
 
+use crate::guides;
 use crate::harness::{
     Authority, Block, Host, Kind, Script, Setup, blocks, blocks_of, documents, root, target_dir,
     trip, trip_in,
@@ -24,7 +25,7 @@ const WALKED: [&str; 5] = [
 
 /// How many blocks of commands are not run: the demo, which CI runs, the tests themselves, and
 /// measurements.
-const NOT_RUN: [(&str, usize); 10] = [
+const NOT_RUN: [(&str, usize); 12] = [
     ("README.md", 2),
     ("SECURITY.md", 1),
     ("docs/access.md", 2),
@@ -32,6 +33,8 @@ const NOT_RUN: [(&str, usize); 10] = [
     ("docs/delivery.md", 1),
     ("docs/filters.md", 1),
     ("docs/subscriptions.md", 1),
+    ("docs/telemetry.md", 2),
+    ("docs/terminal.md", 5),
     ("docs/trust.md", 1),
     ("tests/BENCHMARKS.md", 1),
     ("tests/README.md", 2),
@@ -41,7 +44,7 @@ const NOT_RUN: [(&str, usize); 10] = [
 const SDK: &str = "sdk/rust/README.md";
 
 /// Shared with the test of new projects, whose dependencies are the same.
-fn cargo_target() -> PathBuf {
+pub(crate) fn cargo_target() -> PathBuf {
     target_dir().with_file_name("new-project")
 }
 
@@ -55,13 +58,18 @@ fn no_block_goes_unchecked() {
             panic!("{place}: nothing checks a block of `{}`: see `Block::kind`", block.info)
         });
         match kind {
-            Kind::Shell => {
-                assert!(WALKED.contains(&document), "{place} is not run: `sh norun`, or a test");
+            Kind::Shell | Kind::ShellFails => {
+                let is_walked = WALKED.contains(&document) || guides::PAGES.contains(&document);
+                assert!(is_walked, "{place} is not run: `sh norun`, or a test");
                 walked.insert(block.document);
             }
             Kind::ShellNotRun => *not_run.entry(block.document).or_default() += 1,
             Kind::Rust => {
-                assert!(["README.md", SDK].contains(&document), "{place} is not compiled");
+                let is_compiled = ["README.md", SDK].contains(&document);
+                assert!(
+                    is_compiled || guides::PAGES.contains(&document),
+                    "{place} is not compiled"
+                );
             }
             Kind::Toml if document == SDK => {}
             Kind::Toml => read_settings(&block),
@@ -69,7 +77,9 @@ fn no_block_goes_unchecked() {
             Kind::Text => {}
         }
     }
-    assert_eq!(walked, WALKED.map(str::to_owned).into());
+    let expect: BTreeSet<String> =
+        WALKED.into_iter().chain(guides::PAGES).map(str::to_owned).collect();
+    assert_eq!(walked, expect);
     assert_eq!(not_run, NOT_RUN.map(|(document, count)| (document.to_owned(), count)).into());
 }
 
@@ -125,7 +135,10 @@ fn commands(document: &str, host: &Host, substitutions: &[(&str, &str)]) -> Scri
                 let text = block.text.replace("127.0.0.1:7070", &address);
                 script.run(&block.place(), &text.replace("localhost:7070", &address));
             }
-            Some(Kind::Rust) => script.write(&block, "src/lib.rs"),
+            Some(Kind::Rust) => {
+                script.run(&block.place(), "test -f src/lib.rs");
+                script.write(&block, "src/lib.rs");
+            }
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ use triphammer_model::codes;
 use crate::harness::{PACKAGES, root};
 
 /// The crates of the runtime, and what each may depend on of them.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("access", &["triphammer-model"]),
     ("filter", &["triphammer-model"]),
@@ -38,8 +38,10 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "triphammer-outbound",
             "triphammer-pipeline",
             "triphammer-sandbox",
+            "triphammer-telemetry",
         ],
     ),
+    ("telemetry", &["triphammer-model"]),
     ("cli", &["triphammer-access", "triphammer-model", "triphammer-server"]),
 ];
 
@@ -48,7 +50,7 @@ const ONLY: [(&str, &[&str]); 4] = [
     ("wasmtime", &["sandbox"]),
     ("redb", &["journal"]),
     ("crc32c", &["journal"]),
-    ("hyper", &["outbound", "server", "cli"]),
+    ("hyper", &["outbound", "server", "telemetry", "cli"]),
 ];
 
 /// The names of a crate's dependencies, those of its tests left out.
@@ -215,7 +217,7 @@ fn error_codes() -> BTreeSet<String> {
 }
 
 /// What codes begin with.
-const FAMILIES: [&str; 30] = [
+const FAMILIES: [&str; 31] = [
     "access",
     "canary",
     "config",
@@ -234,6 +236,7 @@ const FAMILIES: [&str; 30] = [
     "limit",
     "manifest",
     "module",
+    "otlp",
     "outbound",
     "query",
     "replay",
@@ -251,10 +254,12 @@ const FAMILIES: [&str; 30] = [
 fn is_code(literal: &str, path: &Path) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
     // The names of settings look the same.
-    let in_settings = path.parent().is_some_and(|dir| dir.ends_with("server/src/config"));
+    let in_settings = path.ancestors().any(|dir| dir.ends_with("server/src/config"));
     let in_settings = in_settings || path.ends_with("hooks/src/provider.rs");
+    // So do the names of OpenTelemetry.
+    let in_settings = in_settings || path.ends_with("telemetry/src/semconv.rs");
     let is_setting = in_settings && !["config.", "hook."].iter().any(|f| literal.starts_with(f));
-    let is_file = literal.ends_with(".json");
+    let is_file = [".js", ".json"].iter().any(|end| literal.ends_with(end));
     !is_setting && !is_file && literal.chars().all(plain) && !literal.ends_with('.')
 }
 

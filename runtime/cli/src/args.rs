@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::commands::{
-    activate, audit, bench, build, completions, dead, demo, deploy, doctor, event, events, explain,
-    function, functions, key, man, new, pause, remove, replay, replays, resume, rollback, send,
-    state, tail, test, token, top, up,
+    activate, audit, bench, build, completions, dead, demo, deploy, dev, doctor, event, events,
+    explain, function, functions, key, man, new, pause, remove, replay, replays, resume, rollback,
+    send, state, tail, test, token, top, up,
 };
 
 /// Run, deploy and watch event functions: durable, sandboxed, swapped while they run.
@@ -85,6 +85,8 @@ pub(crate) enum Command {
     New(new::Args),
     /// Build a function's component
     Build(build::Args),
+    /// Build and deploy a function whenever its sources change, and show what happens to it
+    Dev(dev::Args),
     /// Upload a component or a source directory as a function's new revision
     Deploy(deploy::Args),
     /// List the functions

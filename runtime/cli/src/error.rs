@@ -18,6 +18,9 @@ pub(crate) enum Error {
     Failed(String),
     #[error("there is no event `{id}`, or it is kept no longer")]
     NoEvent { id: String },
+    /// A dry run, by this code.
+    #[error("the run failed: {code}")]
+    Run { code: String },
     #[error("{what} `{path}`", path = path.display())]
     File {
         what: &'static str,
@@ -61,6 +64,7 @@ impl Error {
             Self::Access(error) => Some(error.code()),
             Self::Host(error) => error.code(),
             Self::Load(error) => error.code(),
+            Self::Run { code } => Some(code),
             _ => None,
         }
     }

@@ -104,7 +104,7 @@ pub(crate) fn usage(error: &clap::Error, words: &[String], commands: &[String]) 
             Some(nearest) => format!("`trip {nearest}`, or `trip help` for all commands"),
             None => "`trip help` lists the commands".to_owned(),
         }),
-        (kind, _) if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => None,
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, _) => None,
         (_, Some(command)) => Some(format!("`trip {command} --help` says what it takes")),
         (_, None) => Some("`trip help` lists the commands".to_owned()),
     }
@@ -162,6 +162,7 @@ mod tests {
         check(problem("http.unauthorized"), Some("trip token"));
         check(problem("function.not_found"), Some("trip functions"));
         check(problem("manifest.invalid"), Some("member"));
+        check(Error::Run { code: "invoke.deadline".into() }, Some("timeout"));
         check(problem("not.a_code"), None);
         for (code, _) in CODES.iter().filter(|(code, _)| !code.starts_with("auth.")) {
             assert!(codes::find(code).is_some(), "{code}");

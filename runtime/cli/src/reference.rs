@@ -15,7 +15,8 @@ const HEAD: &str = "# The command line
 One binary, `trip`. This page is written from the definition that reads its arguments; `trip COMMAND --help` says the same.
 
 The exit status is 0 when it is done, 1 when it failed, 2 when the command was not understood. A failure is one line on standard
-error, with its [code](../errors.md) in brackets where it has one.
+error, with its [code](../errors.md) in brackets where it has one, and a second line, `next: …`, where there is something to do
+about it.
 ";
 
 fn document() -> String {

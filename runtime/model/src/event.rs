@@ -57,6 +57,9 @@ enum Field {
 const FIELDS: usize = 9;
 const HEADER_LEN: usize = FIELDS * 4 + 4;
 impl Event {
+    /// The most extensions that an event has.
+    pub const EXTENSIONS_MAX: usize = crate::event_check::EXTENSIONS_MAX;
+
     /// Checks the attributes by CloudEvents 1.0.2 and encodes them.
     pub fn new(parts: &EventParts) -> Result<Self, InvalidEvent> {
         parts.check()?;

@@ -16,7 +16,7 @@ pub struct InvalidEvent {
 /// The longest context attribute, in bytes.
 const ATTRIBUTE_LEN_MAX: usize = 4096;
 /// The most extensions an event has.
-const EXTENSIONS_MAX: usize = 64;
+pub(crate) const EXTENSIONS_MAX: usize = 64;
 /// The longest name of an extension, in bytes. The specification advises 20.
 const EXTENSION_NAME_LEN_MAX: usize = 64;
 

@@ -22,6 +22,7 @@ mod sink;
 mod target;
 mod text;
 mod time;
+mod trace;
 
 pub use cron::{Cron, InvalidCron};
 pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
@@ -42,3 +43,4 @@ pub use sink::{Sink, SinkMode};
 pub use target::{HostPattern, InvalidTarget, Scheme, Target, TargetHost, TargetPattern};
 pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
 pub use time::Timestamp;
+pub use trace::{Sampling, SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceId};

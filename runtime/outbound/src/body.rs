@@ -17,6 +17,7 @@ use crate::connect::after;
 use crate::counts::{Counters, Outcome};
 use crate::error::{Error, Side};
 use crate::exchange::Report;
+use crate::observe::Seen;
 
 /// What is left of an attempt's bytes.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(crate) struct Watch {
     pub(crate) report: Report,
     pub(crate) meter: Arc<Meter>,
     counters: Arc<Counters>,
+    /// None where nobody records its trace.
+    seen: Option<Box<Seen>>,
     told: AtomicBool,
     answered: AtomicBool,
 }
@@ -62,20 +65,27 @@ impl Watch {
         report: Report,
         meter: Arc<Meter>,
         counters: Arc<Counters>,
+        seen: Option<Box<Seen>>,
     ) -> Self {
         let (told, answered) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { what, report, meter, counters, told, answered }
+        Self { what, report, meter, counters, seen, told, answered }
     }
 
-    /// There is a response.
-    pub(crate) fn answered(&self) {
+    /// There is a response, of this status.
+    pub(crate) fn answered(&self, status: u16) {
         self.answered.store(true, Ordering::Relaxed);
+        if let Some(seen) = &self.seen {
+            seen.answered(status);
+        }
     }
 
     pub(crate) fn fail(&self, error: Error) -> Error {
         if !self.told.swap(true, Ordering::Relaxed) {
             self.counters.count(Outcome::of(&error));
             (self.report)(&self.what, &error);
+            if let Some(seen) = &self.seen {
+                seen.tell(Some(&error));
+            }
         }
         error
     }
@@ -87,6 +97,9 @@ impl Drop for Watch {
         if !*self.told.get_mut() {
             let answered = *self.answered.get_mut();
             self.counters.count(if answered { Outcome::Answered } else { Outcome::Abandoned });
+            if let Some(seen) = &self.seen {
+                seen.tell(None);
+            }
         }
     }
 }

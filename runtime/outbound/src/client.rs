@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 use triphammer_model::{HostPattern, Target, TargetPattern};
@@ -16,6 +16,7 @@ use triphammer_model::{HostPattern, Target, TargetPattern};
 use crate::connect::{Connector, tls};
 use crate::counts::{Counters, RequestCounts};
 use crate::error::SetupError;
+use crate::observe::Observe;
 use crate::resolve::{Resolve, System};
 use crate::secrets::Secrets;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub certificates: Option<Arc<[u8]>>,
     /// What `User-Agent` says when the guest says nothing.
     pub user_agent: String,
+    /// Who is told of requests in traces that are recorded.
+    pub observer: Option<Arc<dyn Observe>>,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             head_bytes_max: 64 << 10,
             certificates: None,
             user_agent: "triphammer".to_owned(),
+            observer: None,
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct Client {
     pub(crate) head_bytes_max: usize,
     pub(crate) user_agent: HeaderValue,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) observer: Option<Arc<dyn Observe>>,
 }
 
 impl Client {
@@ -76,13 +81,14 @@ impl Client {
 
     /// The same, with names looked up by `resolver`.
     pub fn with_resolver(options: Options, resolver: Box<dyn Resolve>) -> Result<Self, SetupError> {
-        let Options { allow, allow_private, secrets, certificates, user_agent, .. } = options;
+        let Options { allow, allow_private, secrets, certificates, user_agent, observer, .. } =
+            options;
         // Where nothing goes out nothing has to be trusted, and reading it all takes its time.
         let roots = match allow.is_empty() {
             true => RootCertStore::empty(),
             false => roots(certificates.as_deref())?,
         };
-        let tls = tls(roots).map_err(SetupError::Tls)?;
+        let tls = Arc::new(tls(roots).map_err(SetupError::Tls)?).into();
         let default = HeaderValue::from_static("triphammer");
         Ok(Self {
             allow,
@@ -93,6 +99,7 @@ impl Client {
             head_bytes_max: options.head_bytes_max.max(HEAD_BYTES_MIN),
             user_agent: HeaderValue::try_from(user_agent).unwrap_or(default),
             counters: Arc::default(),
+            observer,
         })
     }
 
@@ -118,6 +125,13 @@ impl fmt::Debug for Client {
     }
 }
 
+/// What TLS to others than functions' targets is set up with: the system's certificates are trusted, and
+/// these in PEM.
+pub fn tls_config(certificates: Option<&[u8]>) -> Result<Arc<ClientConfig>, SetupError> {
+    let config = tls(roots(certificates)?).map_err(SetupError::Tls)?;
+    Ok(Arc::new(config))
+}
+
 /// The system's certificates, and the operator's.
 fn roots(certificates: Option<&[u8]>) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
@@ -135,7 +149,7 @@ fn roots(certificates: Option<&[u8]>) -> Result<RootCertStore, SetupError> {
         }
     }
     if roots.is_empty() {
-        warn!("no certificates are trusted, so functions have no HTTPS: install the system's");
+        warn!("no certificates are trusted, so nothing is reached by HTTPS: install the system's");
     }
     Ok(roots)
 }

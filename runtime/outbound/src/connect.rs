@@ -136,7 +136,7 @@ pub(crate) fn after(duration: Duration) -> Instant {
 }
 
 /// What TLS trusts, and what it offers.
-pub(crate) fn tls(roots: rustls::RootCertStore) -> Result<TlsConnector, rustls::Error> {
+pub(crate) fn tls(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions()?;
@@ -144,7 +144,7 @@ pub(crate) fn tls(roots: rustls::RootCertStore) -> Result<TlsConnector, rustls::
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // A session that is taken up again would tie the requests of one function to those of another.
     config.resumption = rustls::client::Resumption::disabled();
-    Ok(TlsConnector::from(Arc::new(config)))
+    Ok(config)
 }
 
 impl AsyncRead for Stream {

@@ -14,14 +14,14 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout_at;
-use triphammer_model::{FunctionName, HttpRules, Scheme, Target};
+use triphammer_model::{FunctionName, HttpRules, Scheme, Target, TraceContext};
 
 use crate::body::{Meter, RequestBody, ResponseBody, Watch, broken};
 use crate::client::Client;
 use crate::connect::{Stream, after};
 use crate::error::{Error, Side};
 use crate::headers::{Additions, check_method, complete, has_key, origin_form, writes};
-use crate::trace::Trace;
+use crate::observe::Seen;
 
 /// Told of every request that fails: its method and target, and why.
 pub type Report = Arc<dyn Fn(&str, &Error) + Send + Sync>;
@@ -37,7 +37,8 @@ pub struct Caller {
     pub idempotency_key: Option<String>,
     /// Counts from 1.
     pub attempt: u32,
-    pub trace: Option<Trace>,
+    /// The attempt's place in its trace; none of an event that is in none.
+    pub trace: Option<TraceContext>,
     /// Whether what the attempt does is thrown away: then it makes no requests.
     pub dry_run: bool,
 }
@@ -63,7 +64,9 @@ pub struct Exchange {
     caller: Caller,
     report: Report,
     meter: Arc<Meter>,
-    /// Admitted so far.
+    /// Decided on so far.
+    asked: u32,
+    /// Of these, the ones admitted.
     requests: u32,
     /// Of these, the ones that write.
     written: u32,
@@ -82,7 +85,8 @@ struct Admitted<B> {
 impl Exchange {
     pub fn new(client: Arc<Client>, caller: Caller, report: Report) -> Self {
         let bytes = caller.rules.as_ref().map_or(0, |rules| rules.bytes);
-        Self { client, caller, report, meter: Arc::new(Meter::new(bytes)), requests: 0, written: 0 }
+        let meter = Arc::new(Meter::new(bytes));
+        Self { client, caller, report, meter, asked: 0, requests: 0, written: 0 }
     }
 
     /// Decides on a request, and sends it when the future is polled.
@@ -96,13 +100,16 @@ impl Exchange {
     {
         let (mut head, body) = request.into_parts();
         let what = describe(&head);
+        let trace = self.place();
+        let observer = self.client.observer.as_ref();
         let watch = Arc::new(Watch::new(
             what,
             Arc::clone(&self.report),
             Arc::clone(&self.meter),
             Arc::clone(&self.client.counters),
+            Seen::new(observer, &self.caller, trace.as_ref(), &head),
         ));
-        let admitted = self.admit(&mut head).map(|(target, timeout)| Admitted {
+        let admitted = self.admit(&mut head, trace.as_ref()).map(|(target, timeout)| Admitted {
             client: Arc::clone(&self.client),
             target,
             request: Request::from_parts(
@@ -122,8 +129,19 @@ impl Exchange {
         }
     }
 
+    /// The next request's own place in the trace.
+    fn place(&mut self) -> Option<TraceContext> {
+        self.asked += 1;
+        let seed = u64::from(self.caller.attempt) << 32 | u64::from(self.asked);
+        self.caller.trace.as_ref().map(|trace| trace.child(&seed.to_le_bytes()))
+    }
+
     /// All rules but the one of addresses. Makes the head what is sent.
-    fn admit(&mut self, head: &mut Parts) -> Result<(Target, Duration), Error> {
+    fn admit(
+        &mut self,
+        head: &mut Parts,
+        trace: Option<&TraceContext>,
+    ) -> Result<(Target, Duration), Error> {
         let rules = self.caller.rules.clone().ok_or(Error::Undeclared)?;
         let target = target(&head.uri)?;
         check_method(&head.method)?;
@@ -143,13 +161,8 @@ impl Exchange {
         self.client.secrets.fill(&mut head.headers, &self.caller.function, &target)?;
         self.requests += 1;
         let idempotency_key = self.next_key(head);
-        let own = self.caller.idempotency_key.as_deref().unwrap_or_default();
-        let additions = Additions {
-            idempotency_key,
-            trace: self.caller.trace.as_ref(),
-            trace_seed: &format!("{own}/{}/{}", self.caller.attempt, self.requests),
-            user_agent: &self.client.user_agent,
-        };
+        let user_agent = &self.client.user_agent;
+        let additions = Additions { idempotency_key, trace, user_agent };
         complete(&mut head.headers, &target, &additions);
         Ok((target, rules.timeout))
     }
@@ -188,7 +201,7 @@ where
                 });
             }
         };
-        watch.answered();
+        watch.answered(response.status().as_u16());
         let promised = response.body().size_hint().lower();
         watch.meter.check(promised, Side::Response)?;
         let between = patience.between_bytes;
@@ -242,7 +255,7 @@ where
     Ok((response, Box::pin(rest)))
 }
 
-fn target(uri: &Uri) -> Result<Target, Error> {
+pub(crate) fn target(uri: &Uri) -> Result<Target, Error> {
     let scheme = if uri.scheme_str() == Some("http") { Scheme::Http } else { Scheme::Https };
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     Ok(Target::new(scheme, authority)?)

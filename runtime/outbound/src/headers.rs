@@ -3,16 +3,13 @@
 use http::header::{HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use triphammer_model::Target;
+use triphammer_model::{TRACEPARENT, TRACESTATE, Target, TraceContext};
 
 use crate::error::Error;
-use crate::trace::Trace;
 
 /// The longest path with its query, in bytes.
 const PATH_LEN_MAX: usize = 8 << 10;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Of the connection, not of the request; and the name of the host, which is the target's.
 const FORBIDDEN: [&str; 9] = [
@@ -35,9 +32,8 @@ pub fn is_forbidden(name: &HeaderName) -> bool {
 /// What the host adds to a request that does not have it.
 pub(crate) struct Additions<'a> {
     pub(crate) idempotency_key: Option<String>,
-    pub(crate) trace: Option<&'a Trace>,
-    /// Makes the request's own place in its trace.
-    pub(crate) trace_seed: &'a str,
+    /// The request's own place in its trace.
+    pub(crate) trace: Option<&'a TraceContext>,
     pub(crate) user_agent: &'a HeaderValue,
 }
 
@@ -57,12 +53,12 @@ pub(crate) fn complete(headers: &mut HeaderMap, target: &Target, additions: &Add
     }
     // The two go together: a state of one trace beside the parent of another means nothing.
     if let Some(trace) = additions.trace.filter(|_| !headers.contains_key(TRACEPARENT)) {
-        if let Some(parent) = trace.parent(additions.trace_seed) {
+        if let Ok(parent) = HeaderValue::from_str(&trace.to_traceparent()) {
             headers.insert(TRACEPARENT, parent);
         }
         headers.remove(TRACESTATE);
-        if let Some(state) = trace.state() {
-            headers.insert(TRACESTATE, state.clone());
+        if let Some(state) = trace.state().and_then(|state| HeaderValue::from_str(state).ok()) {
+            headers.insert(TRACESTATE, state);
         }
     }
 }
@@ -105,18 +101,14 @@ mod tests {
 
     use super::*;
 
-    fn headers(given: &[(&str, &str)], trace: Option<&Trace>) -> HeaderMap {
+    fn headers(given: &[(&str, &str)], trace: Option<&TraceContext>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in given {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         let user_agent = HeaderValue::from_static("triphammer/1");
-        let additions = Additions {
-            idempotency_key: Some("key-1".to_owned()),
-            trace,
-            trace_seed: "1",
-            user_agent: &user_agent,
-        };
+        let additions =
+            Additions { idempotency_key: Some("key-1".to_owned()), trace, user_agent: &user_agent };
         let target = Target::new(Scheme::Https, "Api.example.com:8443").unwrap();
         complete(&mut headers, &target, &additions);
         headers
@@ -146,8 +138,8 @@ mod tests {
 
     #[test]
     fn what_the_guest_says_stays() {
-        let trace =
-            Trace::new("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Some("a=b"));
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = TraceContext::parse(parent, Some("a=b"));
         let own = headers(
             &[
                 ("user-agent", "mine"),
@@ -170,12 +162,7 @@ mod tests {
             (&added["user-agent"], &added["idempotency-key"]),
             (&"triphammer/1".parse().unwrap(), &"key-1".parse().unwrap())
         );
-        assert!(
-            added["traceparent"]
-                .to_str()
-                .unwrap()
-                .starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-")
-        );
+        assert_eq!(added["traceparent"], parent);
         assert_eq!(added["tracestate"], "a=b");
         assert!(!headers(&[], None).contains_key("traceparent"));
     }

@@ -12,19 +12,19 @@ mod counts;
 mod error;
 mod exchange;
 mod headers;
+mod observe;
 mod resolve;
 mod secrets;
-mod trace;
 
 #[cfg(test)]
 mod tests;
 
 pub use body::ResponseBody;
-pub use client::{Client, Options};
+pub use client::{Client, Options, tls_config};
 pub use counts::RequestCounts;
 pub use error::{Connecting, Error, SetupError, Side};
 pub use exchange::{Answer, Caller, Exchange, Patience, Report};
 pub use headers::is_forbidden;
+pub use observe::{Observe, Requested};
 pub use resolve::{Resolve, Resolved};
 pub use secrets::{InvalidSecret, Secret, SecretName, Secrets, placeholder};
-pub use trace::Trace;

@@ -24,6 +24,7 @@ use crate::registry::{Function, Functions, Revision, active_manifest, find_revis
 use crate::replays::Replays;
 use crate::schedules::Schedules;
 use crate::shed::Surplus;
+use crate::traces::Tracing;
 use crate::waiters::Waiters;
 
 /// What stands after a start, and what its threads are to drive.
@@ -106,6 +107,7 @@ pub(crate) fn boot(
     use_up_throttles(&mut queue, &functions, &options.limits, clock.now());
     let table = routes(&functions, 1, &options.limits);
     let (schedules, missed) = Schedules::recovered(&queue);
+    let tracing = Tracing { observer: options.observer.clone(), sampling: options.sampling };
     let core = Core::new(Parts {
         inner: Inner {
             log: appender,
@@ -120,6 +122,8 @@ pub(crate) fn boot(
             replays: Replays::new(replays),
             surplus: Surplus::default(),
             totals: Totals::default(),
+            traces: tracing.begins(),
+            begun: Vec::new(),
             meter: Meter::default(),
         },
         state,
@@ -127,6 +131,7 @@ pub(crate) fn boot(
         reader,
         fingerprint: store.fingerprint(),
         host_id: store.host_id().to_owned(),
+        tracing,
         store,
         disk,
         history,

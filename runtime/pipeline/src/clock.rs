@@ -34,6 +34,16 @@ impl Clock {
         Timestamp(self.latest_ms.fetch_max(now_ms, Ordering::AcqRel).max(now_ms))
     }
 
+    /// Nanoseconds since 1970, for what only shows times: it may go back, as the system's clock does.
+    pub fn unix_ns(&self) -> u64 {
+        if self.manual {
+            return self.now().ms().saturating_mul(1_000_000);
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that all others take")]
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Never behind `time` from now on, such as that of the newest record.
     pub fn advance_to(&self, time: Timestamp) {
         self.latest_ms.fetch_max(time.ms(), Ordering::AcqRel);

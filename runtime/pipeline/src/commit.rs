@@ -23,7 +23,9 @@ use crate::info::{DeliveryResult, Status};
 use crate::intake::nth;
 use crate::lease::Lease;
 use crate::measure::End;
+use crate::observe;
 use crate::settle::{AttemptError, Jitter, Settlement, settle, settle_batch};
+use crate::traces::Traced;
 use crate::waiters::News;
 
 /// What an attempt came to, apart from its outcome.
@@ -36,6 +38,7 @@ pub(crate) struct Attempt {
     pub(crate) elapsed: Duration,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) logs_left_out: u32,
+    pub(crate) traced: Traced,
 }
 
 /// Whether the lease is used up.
@@ -109,8 +112,8 @@ impl Core {
 
     fn commit(&self, lease: Lease, attempt: Attempt, effects: Effects) -> Settled {
         let Effects { writes, emits, timers, reply } = effects;
-        let mut emits = self.complete(&lease, &attempt.event, &emits);
-        let timers = self.changes(&lease, &attempt.event, &timers);
+        let mut emits = self.complete(&lease, &attempt, &emits);
+        let timers = self.changes(&lease, &attempt, &timers);
         loop {
             let table = self.routes();
             let at = self.clock.now();
@@ -166,6 +169,8 @@ impl Core {
             self.apply_commit(&mut inner, &lease, &record, (seq, location), &attempt);
             self.raise(&mut inner);
             self.wake(inner, due_before);
+            let emitted = record.events().1.len();
+            self.tell_attempted(&lease, &attempt, observe::Ended::Committed { emitted });
             return Settled::Yes;
         }
     }
@@ -243,7 +248,14 @@ impl Core {
         mut lease: Lease,
         error: &AppendError,
     ) -> Settled {
-        tracing::warn!(delivery = %lease.id(), %error, "an attempt could not be settled");
+        tracing::warn!(
+            event = %lease.entry.seq,
+            function = %lease.revision.function,
+            revision = %lease.revision.id,
+            attempt = lease.attempt(),
+            %error,
+            "an attempt could not be settled"
+        );
         let now = self.clock.now();
         let due_before = inner.catch_up(now);
         let along = std::mem::take(&mut lease.along);

@@ -13,7 +13,7 @@ use triphammer_journal::{
     Accepted, Appender, Dedup, DeliveryRow, Disk, Durable, Fingerprint, History, Location,
     LogReader, Record, RowStatus, StateStore, Store,
 };
-use triphammer_model::{FunctionName, Limits, Seq, Timestamp};
+use triphammer_model::{Event, FunctionName, Limits, Seq, Timestamp};
 
 use crate::clock::Clock;
 use crate::entry::{DeadLetter, Entry, Payload};
@@ -29,6 +29,7 @@ use crate::replays::Replays;
 use crate::route::RouteTable;
 use crate::schedules::Schedules;
 use crate::shed::Surplus;
+use crate::traces::Tracing;
 use crate::waiters::{News, Waiters};
 
 /// Shared by every task of the pipeline.
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) event_bytes_max: usize,
     /// Of this data directory; part of every idempotency key.
     pub(crate) host_id: String,
+    pub(crate) tracing: Tracing,
     routes: Mutex<Arc<RouteTable>>,
     /// A delivery can run, or the host stops.
     pub(crate) work: Notify,
@@ -78,6 +80,10 @@ pub(crate) struct Inner {
     /// To be given up before the lock is given back.
     pub(crate) surplus: Surplus,
     pub(crate) totals: Totals,
+    /// Whether events that bring no trace are given one.
+    pub(crate) traces: bool,
+    /// Events that the host has made and that begin one, to be told of.
+    pub(crate) begun: Vec<(Seq, Event)>,
     pub(crate) meter: Meter,
 }
 
@@ -110,6 +116,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) event_bytes_max: usize,
     pub(crate) host_id: String,
+    pub(crate) tracing: Tracing,
     pub(crate) routes: RouteTable,
 }
 
@@ -129,6 +136,7 @@ impl Core {
             limits: parts.limits,
             event_bytes_max: parts.event_bytes_max,
             host_id: parts.host_id,
+            tracing: parts.tracing,
             routes: Mutex::new(Arc::new(parts.routes)),
             work: Notify::new(),
             timer: Notify::new(),
@@ -184,11 +192,15 @@ impl Core {
     }
 
     /// Tells the workers, the timers and the feed what `inner` now holds, and unlocks it.
-    pub(crate) fn wake(&self, inner: MutexGuard<'_, Inner>, due_before: Option<Timestamp>) {
+    pub(crate) fn wake(&self, mut inner: MutexGuard<'_, Inner>, due_before: Option<Timestamp>) {
         let more = inner.queue.has_next();
         let due = inner.queue.next_due();
         let news = inner.feed.is_waiting();
+        let begun = std::mem::take(&mut inner.begun);
         drop(inner);
+        if !begun.is_empty() {
+            self.tell_begun(begun);
+        }
         if more {
             self.work.notify_one();
         }
@@ -305,6 +317,7 @@ impl Inner {
         for (index, accepted) in events.iter().enumerate() {
             let seq = nth(seq, offset as usize + index);
             let index = index as u32;
+            self.note_begun(seq, &accepted.event);
             self.admit(&Numbered { seq, location, index, accepted }, record.at(), now);
         }
     }

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use triphammer_journal::{Body, Record, RowChange, RowStatus, Space};
-use triphammer_model::{Delivery, Effects, Event, LogLine, Seq, Timestamp};
+use triphammer_model::{Delivery, Effects, Event, LogLine, Seq, Timestamp, TraceContext};
 use triphammer_sandbox::{BatchItem, Invoked, StateReader};
 
 use crate::commit::{Attempt, Settled};
@@ -61,6 +61,8 @@ pub(crate) struct Invocation {
     pub(crate) idempotency_key: String,
     /// The others of its batch.
     pub(crate) along: Vec<BatchItem>,
+    /// The attempt's place in its trace.
+    pub(crate) trace: Option<TraceContext>,
     pub(crate) state: Arc<dyn StateReader>,
 }
 
@@ -154,7 +156,7 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
     if lease.entry.recovered && !journal_start(core, &mut lease).await {
         let event = load(core, lease.entry.seq, &lease.entry.payload);
         let Ok(event) = event else { return give_up(core, lease, "its event can't be read") };
-        let attempt = attempt(&lease, event);
+        let attempt = attempt(core, &lease, event);
         core.settle(lease, attempt, Err(AttemptError::Crashed { starts: STARTS_MAX }));
         return;
     }
@@ -167,11 +169,14 @@ pub(crate) async fn run(core: Arc<Core>, executor: Arc<impl Executor>, mut lease
         if std::mem::take(&mut lease.probes) {
             core.begin_probe(&lease, &event);
         }
-        let mut attempt = attempt(&lease, event.clone());
+        let mut attempt = attempt(core, &lease, event.clone());
+        core.link(&mut attempt.traced, &lease, &along);
         let (space, now) = (Arc::clone(&attempt.space), core.clock.now());
         // As of the same moment at which it is looked at again before it settles.
         let reader = Arc::new(Reader::new(&core.state, space, lease.started, lease.validated));
-        let mut invoked = invoke(core, executor, &lease, (event, along), now, &reader).await;
+        let trace = attempt.traced.context().cloned();
+        let mut invoked =
+            invoke(core, executor, &lease, (event, along), (now, &reader), trace).await;
         attempt.reads = reader.take_noted();
         attempt.elapsed = invoked.elapsed;
         attempt.logs = std::mem::take(&mut invoked.logs);
@@ -188,8 +193,8 @@ async fn invoke(
     executor: &impl Executor,
     lease: &Lease,
     (event, along): (Event, Vec<Event>),
-    now: Timestamp,
-    reader: &Arc<Reader>,
+    (now, reader): (Timestamp, &Arc<Reader>),
+    trace: Option<TraceContext>,
 ) -> Ran {
     let item = |entry: &Entry, event: Event| {
         let delivery = delivery(lease, entry, now);
@@ -205,6 +210,7 @@ async fn invoke(
         delivery,
         idempotency_key,
         along,
+        trace,
         state: Arc::clone(reader) as _,
     };
     executor.invoke(invocation).await
@@ -221,9 +227,10 @@ fn delivery(lease: &Lease, entry: &Entry, now: Timestamp) -> Delivery {
     }
 }
 
-fn attempt(lease: &Lease, event: Event) -> Attempt {
+fn attempt(core: &Core, lease: &Lease, event: Event) -> Attempt {
     let space = Space::new(lease.revision.function.clone(), lease.entry.key.clone());
     Attempt {
+        traced: core.traced(lease, &event),
         event,
         space: Arc::new(space),
         reads: Vec::new(),
@@ -278,7 +285,14 @@ pub(crate) fn load(core: &Core, seq: Seq, payload: &Payload) -> Result<Event, St
 
 /// A delivery whose event can't be read: the host's fault, so it waits, and nothing is lost.
 fn give_up(core: &Core, mut lease: Lease, message: &str) {
-    tracing::error!(delivery = %lease.id(), message, "the event of a delivery can't be read");
+    tracing::error!(
+        event = %lease.entry.seq,
+        function = %lease.revision.function,
+        revision = %lease.revision.id,
+        attempt = lease.attempt(),
+        error = message,
+        "the event of a delivery can't be read"
+    );
     let now = core.clock.now();
     let mut inner = core.lock();
     let due_before = inner.queue.next_due();

@@ -106,6 +106,8 @@ impl Deployer {
             timeout: dry.manifest.timeout,
             memory_bytes: dry.manifest.memory_bytes,
             http: dry.manifest.http.clone(),
+            // What is shown and thrown away is in nobody's trace.
+            trace: None,
             dry_run: true,
         };
         let invoked = self.sandbox.invoke(call).await;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use triphammer_journal::{Accepted, DedupEntry, Entrance};
-use triphammer_model::{Event, EventParts, ExtensionValue, Hops, NewEvent, TimerChange, Timestamp};
+use triphammer_model::{
+    Event, EventParts, ExtensionValue, Hops, NewEvent, TimerChange, Timestamp, TraceContext,
+};
 
+use crate::commit::Attempt;
 use crate::core::Core;
 use crate::lease::Lease;
 use crate::route::RouteTable;
@@ -23,16 +26,19 @@ struct Origin<'a> {
     now: String,
     correlation: String,
     causation: &'a str,
+    /// The attempt's place in its trace.
+    trace: Option<&'a TraceContext>,
 }
 
 impl<'a> Origin<'a> {
-    fn new(lease: &Lease, cause: &'a Event, at: Timestamp) -> Self {
+    fn new(lease: &Lease, attempt: &'a Attempt, at: Timestamp) -> Self {
+        let (cause, trace) = (&attempt.event, attempt.traced.context());
         let correlation = match cause.extension("correlationid") {
             Some(value) => value.to_text(),
             None => cause.id().to_owned(),
         };
         let source = format!("/functions/{}", lease.revision.function);
-        Self { source, now: at.to_rfc3339(), correlation, causation: cause.id() }
+        Self { source, now: at.to_rfc3339(), correlation, causation: cause.id(), trace }
     }
 
     /// What the guest left out, the id apart.
@@ -43,16 +49,24 @@ impl<'a> Origin<'a> {
         parts.time.get_or_insert_with(|| self.now.clone());
         extend(parts, "correlationid", &self.correlation);
         extend(parts, "causationid", self.causation);
+        if let Some(trace) = self.trace {
+            trace.carry(parts);
+        }
     }
 }
 
 impl Core {
     /// Gives each emitted event what the guest left out. A guest's own ids are deduplicated.
-    pub(crate) fn complete(&self, lease: &Lease, cause: &Event, emits: &[NewEvent]) -> Vec<Emit> {
+    pub(crate) fn complete(
+        &self,
+        lease: &Lease,
+        attempt: &Attempt,
+        emits: &[NewEvent],
+    ) -> Vec<Emit> {
         if emits.is_empty() {
             return Vec::new();
         }
-        let origin = Origin::new(lease, cause, self.clock.now());
+        let origin = Origin::new(lease, attempt, self.clock.now());
         let mut done: Vec<Emit> = Vec::with_capacity(emits.len());
         for (index, emit) in emits.iter().enumerate() {
             let own_id = !emit.parts.id.is_empty();
@@ -94,13 +108,13 @@ impl Core {
     pub(crate) fn changes<'a>(
         &self,
         lease: &Lease,
-        cause: &Event,
+        attempt: &Attempt,
         timers: &'a [TimerChange],
     ) -> Changes<'a> {
         if timers.is_empty() {
             return Changes::default();
         }
-        let origin = Origin::new(lease, cause, self.clock.now());
+        let origin = Origin::new(lease, attempt, self.clock.now());
         let (seq, function) = (lease.entry.seq, &lease.revision.function);
         Changes::new(timers, |index, parts| {
             let id = format!("{}-{seq}-{function}-timer-{index}", self.host_id);
@@ -111,9 +125,11 @@ impl Core {
     }
 }
 
-/// CloudEvents extensions for correlation: what the guest set itself stays.
+/// CloudEvents extensions for correlation: what the guest set itself stays, and where it leaves no room they
+/// are left out, not the event.
 fn extend(parts: &mut EventParts, name: &str, value: &str) {
-    if parts.extensions.iter().all(|(n, _)| n != name) {
+    let room = parts.extensions.len() < Event::EXTENSIONS_MAX;
+    if room && parts.extensions.iter().all(|(n, _)| n != name) {
         parts.extensions.push((name.to_owned(), ExtensionValue::Text(value.to_owned())));
     }
 }

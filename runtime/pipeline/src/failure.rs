@@ -96,13 +96,17 @@ impl Core {
         }
         self.raise(&mut inner);
         self.wake(inner, due_before);
+        self.tell_failed(&lease, &attempt, &failure.error, failure.due.is_none());
         Settled::Yes
     }
 
     /// The notice of a dead letter, in the record that makes it one.
     fn raised(&self, row: &DeliveryRow, lease: &Lease, attempt: &Attempt) -> Vec<Accepted> {
         let (event, revision) = (&attempt.event, Some(lease.revision.id));
-        let notice = notice::of_dead(row, event, revision, self.limits.hops_max);
+        let mut notice = notice::of_dead(row, event, revision, self.limits.hops_max);
+        if let Some(cause) = notice.as_mut().and_then(|notice| notice.cause.as_mut()) {
+            cause.trace = attempt.traced.context().cloned();
+        }
         notice.and_then(|notice| self.announce(notice)).into_iter().collect()
     }
 

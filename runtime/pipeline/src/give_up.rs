@@ -38,7 +38,8 @@ impl Core {
     pub(crate) fn expire(&self, inner: &mut Inner, slot: Slot, now: Timestamp) {
         let id = inner.id_of(slot);
         if let Err(error) = self.give_up(inner, DropReason::Expired, &[(id.clone(), Some(slot))]) {
-            tracing::warn!(delivery = %id, %error, "an expired delivery could not be given up");
+            let DeliveryId { seq: event, function } = &id;
+            tracing::warn!(%event, %function, %error, "an expired delivery could not be given up");
             inner.queue.retry(slot, now.plus(crate::commit::REFUSED_WAIT), now);
         }
     }

@@ -33,17 +33,18 @@ impl Executor for Hands {
 
 impl Hands {
     async fn push(&self, sink: Arc<Sink>, invocation: Invocation) -> Ran {
-        let Invocation { revision, event, delivery, idempotency_key, .. } = invocation;
+        let Invocation { revision, event, delivery, idempotency_key, trace, .. } = invocation;
         let timeout = revision.manifest.timeout;
         let began = Instant::now();
-        let pushed = Pushed { sink, event, delivery, idempotency_key, timeout };
+        let pushed = Pushed { sink, event, delivery, idempotency_key, timeout, trace };
         let PushResult { result, logs } = push(self.push.as_ref(), pushed).await;
         let result = result.map_err(AttemptError::from);
         Ran { result, logs, logs_left_out: 0, elapsed: began.elapsed() }
     }
 
     async fn run(&self, invocation: Invocation) -> Invoked {
-        let Invocation { revision, event, delivery, idempotency_key, along, state } = invocation;
+        let Invocation { revision, event, delivery, idempotency_key, along, trace, state } =
+            invocation;
         let Some(module) = revision.module.clone() else {
             unreachable!("a revision that a sandbox runs was loaded by it")
         };
@@ -62,13 +63,14 @@ impl Hands {
                 timeout,
                 memory_bytes,
                 http,
+                trace,
                 dry_run: false,
             };
             return self.sandbox.invoke(call).await;
         }
         let first = BatchItem { event, delivery, idempotency_key };
         let items = std::iter::once(first).chain(along).collect();
-        let call = BatchCall { module, items, config, state, timeout, memory_bytes, http };
+        let call = BatchCall { module, items, config, state, timeout, memory_bytes, http, trace };
         self.sandbox.invoke_batch(call).await
     }
 }

@@ -64,6 +64,7 @@ impl Core {
             return Ok(Vec::new());
         }
         self.check(events)?;
+        let began_ns = self.observed_ns();
         let mut batch = self.batch(entrance, events);
         let (first, raised, record) = loop {
             let table = self.routes();
@@ -80,6 +81,7 @@ impl Core {
         if let Some(last) = receipts.iter().map(|receipt| receipt.seq).chain(raised).max() {
             self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
         }
+        self.tell_received(&record, first, began_ns);
         if batch.is_keyed()
             && let Some(other) = receipts.iter().find(|receipt| receipt.differs)
         {

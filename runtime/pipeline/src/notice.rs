@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 use triphammer_journal::{Accept, Accepted, Body, DeliveryRow, Entrance, Record, RowStatus};
 use triphammer_model::{
-    Event, EventParts, ExtensionValue, FunctionName, Hops, RevisionId, Seq, Timestamp,
+    Event, EventParts, ExtensionValue, FunctionName, Hops, RevisionId, Seq, Timestamp, TraceContext,
 };
 
 use crate::core::{Core, Inner};
@@ -28,8 +28,17 @@ pub(crate) struct Notice {
     pub(crate) at: Timestamp,
     pub(crate) data: Value,
     pub(crate) hops: Hops,
-    /// `correlationid` and `causationid` of the event that it follows from.
-    pub(crate) cause: Option<(String, String)>,
+    /// The event that it follows from.
+    pub(crate) cause: Option<Cause>,
+}
+
+/// What an event passes on to those that follow from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    correlation: String,
+    causation: String,
+    /// What they are below of.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// Whether an event is one that the host makes to tell of something. One that a schedule makes is
@@ -76,11 +85,11 @@ pub(crate) fn of_dead(
     })
 }
 
-/// `correlationid` and `causationid` of what follows from this event.
-pub(crate) fn caused_by(event: &Event) -> (String, String) {
+/// What follows from this event itself, not from an attempt.
+pub(crate) fn caused_by(event: &Event) -> Cause {
     let correlation = event.extension("correlationid");
     let correlation = correlation.map_or_else(|| event.id().to_owned(), |id| id.to_text());
-    (correlation, event.id().to_owned())
+    Cause { correlation, causation: event.id().to_owned(), trace: TraceContext::of(event) }
 }
 
 impl Core {
@@ -100,10 +109,13 @@ impl Core {
             data: Some(notice.data.to_string().into()),
             ..EventParts::default()
         };
-        if let Some((correlation, causation)) = notice.cause {
+        if let Some(Cause { correlation, causation, trace }) = notice.cause {
             let text = ExtensionValue::Text;
             parts.extensions.push(("correlationid".into(), text(correlation)));
             parts.extensions.push(("causationid".into(), text(causation)));
+            if let Some(trace) = trace {
+                trace.carry(&mut parts);
+            }
         }
         // Its parts are the host's own; a subject that is too long can't be, for names are short.
         let event = Event::new(&parts).ok()?;

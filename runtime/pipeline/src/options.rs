@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triphammer_model::Limits;
+use triphammer_model::{Limits, Sampling};
 use triphammer_outbound as outbound;
 
+use crate::observe::Observer;
 use crate::push::Push;
 
 /// How the pipeline is set up.
@@ -39,6 +40,10 @@ pub struct Options {
     pub subscriptions_max: usize,
     /// What delivers to sinks. Without it, what is for them waits.
     pub push: Option<Arc<dyn Push>>,
+    /// Who is told of events and attempts. Without one no trace is begun; those of senders go on.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// Which of the traces that begin here are recorded.
+    pub sampling: Sampling,
     /// The requests that functions may make.
     pub http_out: outbound::Options,
 }
@@ -60,6 +65,8 @@ impl Default for Options {
             checkpoint_bytes: 128 << 20,
             subscriptions_max: 10_000,
             push: None,
+            observer: None,
+            sampling: Sampling::ALL,
             http_out: outbound::Options::default(),
         }
     }

@@ -94,6 +94,11 @@ impl Pipeline {
         Ok(Waited { receipts, results: results.ok().flatten() })
     }
 
+    /// Of the data directory, and the same for as long as it is there.
+    pub fn host_id(&self) -> &str {
+        &self.core.host_id
+    }
+
     /// The host's own time, which never goes back.
     pub fn now(&self) -> Timestamp {
         self.core.clock.now()

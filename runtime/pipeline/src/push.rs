@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triphammer_model::{Delivery, Effects, Event, LogLevel, LogLine, Sink};
+use triphammer_model::{Delivery, Effects, Event, LogLevel, LogLine, Sink, TraceContext};
 use triphammer_sandbox::Fault;
 
 /// Delivers to sinks.
@@ -26,6 +26,8 @@ pub struct Pushed {
     pub delivery: Delivery,
     pub idempotency_key: String,
     pub timeout: Duration,
+    /// The attempt's place in its trace, which its request carries on.
+    pub trace: Option<TraceContext>,
 }
 
 /// Why a sink did not take an event.

@@ -62,6 +62,7 @@ fn call(module: &Module, event: &Event, state: &Arc<dyn StateReader>) -> Option<
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
         http: None,
+        trace: None,
         dry_run: false,
     })
 }

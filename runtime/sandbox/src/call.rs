@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use triphammer_model::{Delivery, Effects, Event, ExtensionValue, HttpRules, LogLine};
+use triphammer_model::{
+    Delivery, Effects, Event, ExtensionValue, HttpRules, LogLine, TraceContext,
+};
 
 use crate::bindings;
 use crate::bindings::imports::types::ExtensionValueParam;
@@ -27,6 +29,8 @@ pub struct Call {
     pub memory_bytes: u64,
     /// Of the manifest: the requests that it may make.
     pub http: Option<Arc<HttpRules>>,
+    /// The attempt's place in its trace, which its requests carry on.
+    pub trace: Option<TraceContext>,
     /// Whether what it does is thrown away, so that it makes no requests.
     pub dry_run: bool,
 }
@@ -46,6 +50,8 @@ pub struct BatchCall {
     pub memory_bytes: u64,
     /// Of the manifest: the requests that it may make.
     pub http: Option<Arc<HttpRules>>,
+    /// The attempt's place in its trace, which its requests carry on.
+    pub trace: Option<TraceContext>,
 }
 
 /// One of a batch.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use http::{HeaderName, Request, Response};
 use http_body_util::BodyExt;
 use tracing::debug;
-use triphammer_model::{Delivery, Event, HttpRules, LogLevel};
+use triphammer_model::{Delivery, HttpRules, LogLevel, TraceContext};
 use triphammer_outbound::{
     Answer, Caller, Client, Connecting, Error, Exchange, Patience, Report, ResponseBody, Side,
-    Trace, is_forbidden,
+    is_forbidden,
 };
 use wasmtime::Result;
 use wasmtime::component::Linker;
@@ -54,14 +54,15 @@ impl Requests {
         client: &Arc<Client>,
         (rules, dry_run): (&Option<Arc<HttpRules>>, bool),
         delivery: &Delivery,
-        single: Option<(&Event, &str)>,
+        idempotency_key: Option<&str>,
+        trace: Option<&TraceContext>,
     ) -> Self {
         let caller = Caller {
             function: delivery.id.function.clone(),
             rules: rules.clone(),
-            idempotency_key: single.map(|(_, key)| key.to_owned()),
+            idempotency_key: idempotency_key.map(str::to_owned),
             attempt: delivery.attempt,
-            trace: single.and_then(|(event, _)| Trace::of(event)),
+            trace: trace.cloned(),
             dry_run,
         };
         Self { client: Arc::clone(client), caller }

@@ -192,8 +192,8 @@ impl Sandbox {
         let _running = self.ticker.running();
         let mut given = self.given(&call.state, &call.config, call.memory_bytes);
         given.requests = module.makes_requests().then(|| {
-            let single = Some((event, idempotency_key.as_str()));
-            Requests::new(&self.client, (&call.http, call.dry_run), delivery, single)
+            let (rules, key) = ((&call.http, call.dry_run), Some(idempotency_key.as_str()));
+            Requests::new(&self.client, rules, delivery, key, call.trace.as_ref())
         });
         let timeout = call.timeout.min(self.limits.timeout_max);
         let attempt = Attempt::new(&self.engine, given, timeout);
@@ -215,8 +215,9 @@ impl Sandbox {
         let mut given = self.given(&call.state, &call.config, call.memory_bytes);
         let first = call.items.first().filter(|_| call.module.makes_requests());
         given.requests = first.map(|item| {
-            let single = (call.items.len() == 1).then_some((&item.event, &*item.idempotency_key));
-            Requests::new(&self.client, (&call.http, false), &item.delivery, single)
+            let key = (call.items.len() == 1).then_some(&*item.idempotency_key);
+            let (rules, trace) = ((&call.http, false), call.trace.as_ref());
+            Requests::new(&self.client, rules, &item.delivery, key, trace)
         });
         let timeout = call.timeout.min(self.limits.timeout_max);
         let attempt = Attempt::new(&self.engine, given, timeout);

@@ -8,13 +8,14 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::info;
 use triphammer_access::{AuditLog, TokenFile, Tokens};
-use triphammer_outbound::{Client, SetupError};
+use triphammer_outbound::{Client, SetupError, tls_config};
 use triphammer_pipeline::{OpenError, Options, Pipeline, Push, Running};
+use triphammer_telemetry::{Exporter, semconv};
 
 use crate::alerts::Watch;
 use crate::body::BodyReader;
 use crate::codec::Bounds;
-use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, Token};
+use crate::config::{AuditConfig, Config, ConfigError, HttpLimits, OtlpConfig, Token};
 use crate::exposure::{self, Protection};
 use crate::gate::Gate;
 use crate::guard::Guard;
@@ -26,6 +27,7 @@ use crate::route::Server;
 use crate::settings::Fixed;
 use crate::tasks::{TaskError, TaskKind, Tasks};
 use crate::tls::{Tls, TlsError};
+use crate::traces::Recorder;
 
 /// A host that has recovered and listens, and answers once it is [run](Self::run).
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct App {
     running: Running,
     gate: Gate,
     tls: Option<Arc<Tls>>,
+    /// What sends traces and logs.
+    exporter: Option<Exporter>,
     config: Config,
 }
 
@@ -56,6 +60,10 @@ pub enum AppError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("requests can't go out")]
     Outgoing(#[source] SetupError),
+    #[error("traces and logs can't be sent")]
+    Telemetry(#[source] std::io::Error),
+    #[error("traces and logs can't be sent by TLS")]
+    TelemetryTls(#[source] SetupError),
     #[error("can't open the data directory")]
     Open(#[from] Box<OpenError>),
     /// Everything that was acknowledged is on disk, and the next start finds it.
@@ -72,7 +80,8 @@ impl AppError {
             Self::Access(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Listen { .. } => "host.listen",
-            Self::Outgoing(error) => error.code(),
+            Self::Outgoing(error) | Self::TelemetryTls(error) => error.code(),
+            Self::Telemetry(_) => "otlp.thread",
             Self::Open(error) => error.code(),
             Self::Failed(_) => "host.failed",
         }
@@ -88,18 +97,21 @@ impl App {
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let mut options = config.pipeline.clone();
+        observe(&mut options, config.otlp.as_ref());
         options.push = Some(pusher(&options)?);
         let opening = tokio::task::spawn_blocking(move || Pipeline::open(&options)).await;
         let (pipeline, running) = match opening {
             Ok(opened) => opened.map_err(Box::new)?,
             Err(error) => return Err(AppError::Failed(error.to_string())),
         };
+        let exporter = config.otlp.as_ref().map(|otlp| export(otlp, pipeline.host_id()));
+        let exporter = exporter.transpose()?;
         // Only now, for another host might have been writing to it.
         let AuditConfig { path, files, file_bytes } = config.audit.clone();
         match AuditLog::open(path, files, file_bytes) {
             Ok(audit) => {
                 let gate = Gate::new(tokens, Arc::new(audit));
-                Ok(Self { address, listener, pipeline, running, gate, tls, config })
+                Ok(Self { address, listener, pipeline, running, gate, tls, exporter, config })
             }
             Err(error) => {
                 let closing = move || running.shutdown(CLOSING);
@@ -129,7 +141,7 @@ impl App {
     /// Serves until `signal` resolves, then finishes what is running and closes the data
     /// directory. Ends with an error when the journal fails.
     pub async fn run(self, signal: impl Future<Output = ()>) -> Result<(), AppError> {
-        let Self { address, listener, pipeline, mut running, gate, tls, config } = self;
+        let Self { address, listener, pipeline, mut running, gate, tls, exporter, config } = self;
         let grace = config.shutdown_grace;
         let mut tasks = Tasks::new();
         gate.record(gate.own("host-start", started(&config, address, &gate))).await;
@@ -152,7 +164,14 @@ impl App {
         // What the requests have left of the grace, and a little in any case: the checkpoint.
         let left = grace.saturating_sub(since.elapsed()).max(CLOSING);
         // It blocks until the threads of the pipeline have ended.
-        let closed = tokio::task::spawn_blocking(move || running.shutdown(left)).await;
+        let closing = move || {
+            running.shutdown(left);
+            // The last attempts have told of themselves.
+            if let Some(exporter) = exporter {
+                exporter.stop(grace.saturating_sub(since.elapsed()).max(CLOSING));
+            }
+        };
+        let closed = tokio::task::spawn_blocking(closing).await;
         let outcome = match (failed, result) {
             (Some(reason), _) | (None, Err(TaskError::Failed(reason))) => Err(reason),
             (None, Err(error @ TaskError::Panicked(_))) => Err(error.to_string()),
@@ -160,6 +179,28 @@ impl App {
         };
         outcome.map_err(AppError::Failed)
     }
+}
+
+/// Tells of events, attempts and requests, where there is a collector.
+fn observe(options: &mut Options, otlp: Option<&OtlpConfig>) {
+    let Some(otlp) = otlp else { return };
+    let recorder = Arc::new(Recorder::new(otlp.telemetry.clone()));
+    options.sampling = otlp.sampling;
+    options.http_out.observer = Some(Arc::clone(&recorder) as _);
+    options.observer = Some(recorder);
+}
+
+/// Begins to send what is told.
+fn export(otlp: &OtlpConfig, host_id: &str) -> Result<Exporter, AppError> {
+    let resource = [
+        (semconv::SERVICE_NAME, otlp.service.as_str()),
+        (semconv::SERVICE_VERSION, env!("CARGO_PKG_VERSION")),
+        (semconv::SERVICE_INSTANCE_ID, host_id),
+    ];
+    let tls = otlp.telemetry.endpoint().is_tls();
+    let tls = tls.then(|| tls_config(otlp.certificates.as_deref())).transpose();
+    let started = otlp.telemetry.start(&resource, tls.map_err(AppError::TelemetryTls)?);
+    started.map_err(AppError::Telemetry)
 }
 
 /// What delivers to sinks, by the rules for outgoing requests.
@@ -228,6 +269,7 @@ fn server(
         streams: Arc::new(Semaphore::new(http.streams_max)),
         samples: Samples::default(),
         settings: Fixed::of(config, address),
+        telemetry: config.otlp.as_ref().map(|otlp| otlp.telemetry.clone()),
         shutdown: tasks.shutdown(),
         http,
     }

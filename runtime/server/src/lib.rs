@@ -36,15 +36,17 @@ mod route;
 mod settings;
 mod tasks;
 mod tls;
+mod traces;
 mod trust;
 mod views;
 
 pub use app::{App, AppError};
 pub use config::{
-    AccessConfig, AlertBounds, AuditConfig, Config, ConfigError, HttpLimits, Insecure, Overrides,
-    TlsConfig, Token,
+    AccessConfig, AlertBounds, AuditConfig, Config, ConfigError, HttpLimits, Insecure, LogConfig,
+    LogFormat, OtlpConfig, Overrides, TlsConfig, Token,
 };
 pub use tls::TlsError;
+pub use triphammer_telemetry::HostLog;
 pub use trust::{ModuleKey, PublicKey, TrustError};
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTE
 use hyper::{Request, StatusCode};
 use triphammer_hooks::{Secret, standard};
 use triphammer_model::{FunctionName, HttpRules, Sink, SinkMode};
-use triphammer_outbound::{Answer, Caller, Client, Error, Exchange, Patience, Trace};
+use triphammer_outbound::{Answer, Caller, Client, Error, Exchange, Patience};
 use triphammer_pipeline::{Clock, Fault, Push, PushError, Pushed};
 
 use crate::codec;
@@ -106,7 +106,7 @@ impl Pusher {
     }
 
     fn exchange(&self, pushed: &Pushed) -> Exchange {
-        let Pushed { sink, event, delivery, idempotency_key, timeout } = pushed;
+        let Pushed { sink, delivery, idempotency_key, timeout, trace, .. } = pushed;
         let rules = HttpRules {
             allow: vec![sink.target.pattern()],
             requests: 1,
@@ -118,7 +118,7 @@ impl Pusher {
             rules: Some(Arc::new(rules)),
             idempotency_key: Some(idempotency_key.clone()),
             attempt: delivery.attempt,
-            trace: Trace::of(event),
+            trace: trace.clone(),
             dry_run: false,
         };
         Exchange::new(Arc::clone(&self.client), caller, Arc::new(|_: &str, _: &Error| {}))

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use triphammer_pipeline::Pipeline;
+use triphammer_telemetry::Telemetry;
 
 use crate::api::{
     audit, deliveries, descriptions, dry_run, events, filters, functions, handshake, hooks, host,
@@ -53,6 +54,8 @@ pub(crate) struct Server {
     /// What the host did of late.
     pub(crate) samples: Samples,
     pub(crate) settings: Fixed,
+    /// None where no traces and logs are sent.
+    pub(crate) telemetry: Option<Telemetry>,
     pub(crate) shutdown: Shutdown,
     /// None for plain HTTP.
     pub(crate) tls: Option<Arc<Tls>>,

@@ -39,7 +39,7 @@ impl<'a> Feed<'a> {
             if let Some(data) = frame.data_ref() {
                 self.parser.push(data);
             }
-            if self.parser.buffer.len() > LINE_BYTES_MAX {
+            if self.parser.buffer.len() - self.parser.read > LINE_BYTES_MAX {
                 return Err(self.client.broken("a line of the feed is too long".into()));
             }
         }
@@ -50,20 +50,24 @@ impl<'a> Feed<'a> {
 #[derive(Default)]
 struct Parser {
     buffer: Vec<u8>,
+    /// How much of the buffer has been read: it is moved once for each piece, not for each line.
+    read: usize,
     item: Item,
 }
 
 impl Parser {
     fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..std::mem::take(&mut self.read));
         self.buffer.extend_from_slice(bytes);
     }
 
     fn next(&mut self) -> Option<Item> {
         loop {
-            let end = self.buffer.iter().position(|b| *b == b'\n')?;
-            let line: Vec<u8> = self.buffer.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            let line = line.trim_end_matches(['\n', '\r']);
+            let rest = &self.buffer[self.read..];
+            let end = rest.iter().position(|b| *b == b'\n')?;
+            let line = String::from_utf8_lossy(&rest[..end]);
+            self.read += end + 1;
+            let line = line.trim_end_matches('\r');
             if line.is_empty() {
                 let item = std::mem::take(&mut self.item);
                 if !item.data.is_empty() {

@@ -44,12 +44,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
     let deployment = deployment(&args)?;
-    let path = client::Path::new(API).segment("functions").segment(&deployment.name);
-    let before = match client.get(path.clone()) {
-        Ok(answer) => Some(answer.json::<Function>()?),
-        Err(error) if error.code() == Some("function.not_found") => None,
-        Err(error) => return Err(error.into()),
-    };
+    let before = deployment::function(client, &deployment.name)?;
     let waiting = spinner(format!("deploying {}", deployment.name));
     let answer = deployment.upload(client);
     waiting.finish_and_clear();
@@ -58,6 +53,7 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         return output.json(&answer);
     }
     let deployed: Deployed = serde_json::from_value(answer).map_err(client::Error::Shape)?;
+    let path = client::Path::new(API).segment("functions").segment(&deployment.name);
     let after: Function = client.get(path)?.json()?;
     output.text(&deployment::report(&deployed, before.as_ref(), &after))
 }

@@ -71,6 +71,15 @@ impl Deployment {
     }
 }
 
+/// The function as the host has it, if it has it.
+pub(super) fn function(client: &Client, name: &str) -> Result<Option<Function>, Error> {
+    match client.get(Path::new(API).segment("functions").segment(name)) {
+        Ok(answer) => answer.json().map(Some),
+        Err(error) if error.code() == Some("function.not_found") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// JSON with everything beyond ASCII as `\u` escapes, which stand only inside of strings.
 pub(super) fn ascii(value: &Value) -> String {
     let mut text = String::new();

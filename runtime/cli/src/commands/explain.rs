@@ -132,7 +132,7 @@ mod tests {
         let told = unknown(&"ä".repeat(5000));
         assert!(told.chars().count() < 160, "{told}");
         assert!(unknown("trust.unsigend").contains("did you mean `trust.unsigned`?"));
-        assert!(unknown("journal.on_fire").contains("`trip explain journal` lists"));
+        assert!(unknown("journal.burns_brightly").contains("`trip explain journal` lists"));
         assert!(unknown("x").contains("`trip explain` lists them all"));
     }
 }

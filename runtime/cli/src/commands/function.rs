@@ -40,7 +40,8 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     let state = function.state;
     if state.entries > 0 {
         let size = bytes(state.bytes);
-        output.line(format_args!("{} entries of state, {size}", count(state.entries)))?;
+        let entries = if state.entries == 1 { "entry" } else { "entries" };
+        output.line(format_args!("{} {entries} of state, {size}", count(state.entries)))?;
     }
     if !function.schedules.is_empty() {
         output.text(&schedules(&function))?;

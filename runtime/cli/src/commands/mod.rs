@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod dead;
 pub(crate) mod demo;
 pub(crate) mod deploy;
+pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod events;
@@ -70,6 +71,7 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
         Command::Replay(args) => replay::run(args, &connect(global)?, output),
         Command::Replays(args) => replays::run(args, &connect(global)?, output),
         Command::Test(args) => test::run(args, &connect(global)?, output),
+        Command::Dev(args) => dev::run(args, &connect(global)?, output),
         Command::Doctor(args) => doctor::run(&args, global, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Man(args) => man::run(&args, output),

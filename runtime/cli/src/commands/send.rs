@@ -230,6 +230,7 @@ impl Sums {
         }
         match self.dead {
             0 => Ok(()),
+            1 => Err(Error::Failed("it became a dead letter: see `trip dead`".into())),
             dead => Err(Error::Failed(format!("{dead} became dead letters: see `trip dead`"))),
         }
     }

@@ -36,7 +36,7 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
     let event = event(&args.event)?;
-    let answer = if is_path(&args.what) {
+    let value = if is_path(&args.what) {
         let (_, wasm) = deploy::component(Path::new(&args.what), args.target_dir.as_deref())?;
         let mut request = Request::post(client::Path::new(API).segment("test"))
             .body("application/wasm", wasm)
@@ -44,16 +44,13 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         if let Some(config) = deploy::config(&args.config)? {
             request = request.header("triphammer-config", deployment::ascii(&json!(config)));
         }
-        client.send(request.timeout(TEST_TIMEOUT))?
+        client.send(request.timeout(TEST_TIMEOUT))?.value()?
     } else {
         if !args.config.is_empty() {
             return Err(Error::Usage("--config is for a PATH: a deployed one has its own".into()));
         }
-        let path = client::Path::new(API).segment("functions").segment(&args.what).segment("test");
-        let request = Request::post(path).body("application/cloudevents+json", event.to_string());
-        client.send(request.timeout(TEST_TIMEOUT))?
+        run_deployed(client, &args.what, &event)?
     };
-    let value = answer.value()?;
     let run: DryRun = serde_json::from_value(value.clone()).map_err(client::Error::Shape)?;
     if output.is_json() {
         output.json(&value)?;
@@ -62,8 +59,15 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     }
     match run.error {
         None => Ok(()),
-        Some(error) => Err(Error::Failed(format!("the run failed: {}", error.code))),
+        Some(error) => Err(Error::Run { code: error.code }),
     }
+}
+
+/// What the active revision of a function would do, as the host says it.
+pub(super) fn run_deployed(client: &Client, name: &str, event: &Value) -> Result<Value, Error> {
+    let path = client::Path::new(API).segment("functions").segment(name).segment("test");
+    let request = Request::post(path).body("application/cloudevents+json", event.to_string());
+    Ok(client.send(request.timeout(TEST_TIMEOUT))?.value()?)
 }
 
 /// What has a slash, a dot, or is there, is a path; functions' names have none of these.
@@ -71,7 +75,8 @@ fn is_path(what: &str) -> bool {
     what.contains(['/', '.', '\\']) || Path::new(what).exists()
 }
 
-fn event(file: &Path) -> Result<Value, Error> {
+/// An event from a file, with what a test does not need to say filled in.
+pub(super) fn event(file: &Path) -> Result<Value, Error> {
     let bytes = match file.to_str() {
         Some("-") => outgoing::bytes("-")?,
         _ => outgoing::read(file)?,
@@ -88,7 +93,7 @@ fn event(file: &Path) -> Result<Value, Error> {
     Ok(event)
 }
 
-fn shown(what: &str, run: &DryRun) -> String {
+pub(super) fn shown(what: &str, run: &DryRun) -> String {
     let revision = run.revision.as_deref().unwrap_or("not deployed");
     let mut lines = vec![format!(
         "{} {revision} {} in {}{}",

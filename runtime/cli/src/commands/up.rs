@@ -6,7 +6,7 @@ use serde_json::json;
 use triphammer_server::{App, Config, Overrides};
 
 use crate::error::Error;
-use crate::host::{self, LOG_DEFAULT};
+use crate::host;
 use crate::output::{DIM, NAME, Output, paint};
 
 #[derive(clap::Args, Debug)]
@@ -24,19 +24,19 @@ pub(crate) struct Args {
     /// A file of settings; flags and TRIPHAMMER_* variables win over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What to log: a level, or target=level, with commas between
-    #[arg(long, env = "TRIPHAMMER_LOG", value_name = "FILTER", default_value = LOG_DEFAULT)]
-    log: String,
+    /// What to log: a level, or target=level, with commas between [default: that of the settings]
+    #[arg(long, env = "TRIPHAMMER_LOG", value_name = "FILTER")]
+    log: Option<String>,
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
 }
 
 pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
-    host::start_log(&args.log)?;
     let overrides =
         Overrides { listen: args.listen, data: args.data, insecure_listen: args.insecure_listen };
     let config = Config::load(args.config.as_deref(), &overrides).map_err(host::Error::Config)?;
+    host::start_log(&config, args.log.as_deref())?;
     let data = config.pipeline.data.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(host::Error::Start)?.block_on(async {

@@ -6,6 +6,6 @@ mod process;
 mod signal;
 
 pub(crate) use self::error::Error;
-pub(crate) use self::log::{LOG_DEFAULT, start as start_log};
+pub(crate) use self::log::start as start_log;
 pub(crate) use self::process::HostProcess;
-pub(crate) use self::signal::{interrupted, stop_flag, stop_requested};
+pub(crate) use self::signal::{interrupted, stop_flag, stop_requested, when_asked_to_stop};

@@ -14,32 +14,62 @@ const STATUS_INTERRUPTED: i32 = 130;
 
 /// Resolves when the process is asked to stop. When it is asked again, it ends at once: nothing
 /// acknowledged is lost by that.
-#[cfg(unix)]
 pub(crate) async fn interrupted() -> Result<(), Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        interrupt.recv().await;
-        exit(STATUS_INTERRUPTED);
-    });
+    Signals::listen()?.asked().await;
     Ok(())
 }
 
-#[cfg(not(unix))]
-pub(crate) async fn interrupted() -> Result<(), Error> {
-    tokio::signal::ctrl_c().await.map_err(Error::Signal)?;
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            exit(STATUS_INTERRUPTED);
+/// Heard from when this is made, not only from when they are waited for.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Needs a runtime around it.
+    fn listen() -> Result<Self, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+        let terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    async fn asked(self) {
+        let Self { mut interrupt, mut terminate } = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    });
-    Ok(())
+        tokio::spawn(async move {
+            interrupt.recv().await;
+            exit(STATUS_INTERRUPTED);
+        });
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn asked(self) {
+        // What can't be listened for does not come.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                exit(STATUS_INTERRUPTED);
+            }
+        });
+    }
 }
 
 /// As [`interrupted`], and when standard input ends if `with_stdin`: whoever holds the other end
@@ -64,16 +94,25 @@ pub(crate) async fn stop_requested(with_stdin: bool) -> Result<(), Error> {
 
 /// Set when the process is asked to stop, for those that look in from time to time.
 pub(crate) fn stop_flag() -> Result<Arc<AtomicBool>, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Error::Start)?;
     let flag = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&flag);
+    when_asked_to_stop(move || set.store(true, Ordering::Relaxed))?;
+    Ok(flag)
+}
+
+/// Calls `tell`, from a thread of its own, when the process is asked to stop.
+pub(crate) fn when_asked_to_stop(tell: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Error::Start)?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::listen()?
+    };
     std::thread::spawn(move || {
-        if runtime.block_on(interrupted()).is_ok() {
-            set.store(true, Ordering::Relaxed);
-        }
+        runtime.block_on(signals.asked());
+        tell();
         // A second request is heard by the task that the first one left behind.
         runtime.block_on(std::future::pending::<()>());
     });
-    Ok(flag)
+    Ok(())
 }

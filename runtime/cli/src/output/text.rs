@@ -22,7 +22,8 @@ pub(crate) fn bytes(value: u64) -> String {
     match value {
         0..1_000 => format!("{value} B"),
         1_000..1_000_000 => format!("{} KB", value.div_ceil(1_000)),
-        _ => format!("{:.1} MB", value as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", value as f64 / 1e6),
+        _ => format!("{:.1} GB", value as f64 / 1e9),
     }
 }
 
@@ -84,6 +85,7 @@ mod tests {
     fn numbers_are_readable() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([12, 130_900, 1_450_000].map(bytes), ["12 B", "131 KB", "1.4 MB"]);
+        assert_eq!(bytes(31_200_000_000), "31.2 GB");
         assert_eq!(
             [0.123, 12.34, 345.6, 3456.0].map(millis),
             ["0.12 ms", "12.3 ms", "346 ms", "3.5 s"]

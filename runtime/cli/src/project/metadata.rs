@@ -34,6 +34,11 @@ struct RawTarget {
     crate_types: Vec<String>,
 }
 
+/// The name of the package in `dir`, if it can be built to a component.
+pub(crate) fn name(dir: &Path) -> Result<String, Error> {
+    Ok(package(dir)?.name)
+}
+
 pub(super) fn package(dir: &Path) -> Result<Package, Error> {
     let no_manifest = || Error::NoManifest { dir: dir.to_owned() };
     // Cargo names files by their real paths.

@@ -7,6 +7,7 @@ mod metadata;
 mod target;
 mod template;
 
-pub(crate) use self::build::{Messages, build};
+pub(crate) use self::build::{Built, Messages, build};
 pub(crate) use self::error::Error;
+pub(crate) use self::metadata::name;
 pub(crate) use self::template::create;

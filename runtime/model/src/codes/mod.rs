@@ -10,6 +10,7 @@ mod functions;
 mod hooks;
 mod host;
 mod outbound;
+mod telemetry;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub const SECTIONS: &[Section] = &[
     host::HTTP,
     host::HOST,
     hooks::HOOK_SETTINGS,
+    telemetry::TELEMETRY,
     host::JOURNAL,
 ];
 

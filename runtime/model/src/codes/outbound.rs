@@ -97,7 +97,7 @@ pub(super) const OUTBOUND: Section = Section {
         ),
         noted(
             "outbound.certificates",
-            "`http_out.certificates` is no file of PEM certificates",
+            "`http_out.certificates` or `otlp.certificates` is no file of PEM certificates",
             "mend the file, or the setting",
         ),
     ],

@@ -41,7 +41,7 @@ fn write_section(out: &mut String, section: &Section) {
 }
 
 #[test]
-fn the_document_is_that_of_the_table() {
+fn the_reference_is_that_of_the_codes() {
     reference::agrees("docs/errors.md", &document());
 }
 

@@ -15,11 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use triphammer_model::HttpRules;
+use triphammer_model::{HttpRules, TraceContext};
 
 use crate::{
     Caller, Client, Error, Exchange, Options, Patience, Report, RequestCounts, Resolve, Resolved,
-    Secret, Secrets, Trace,
+    Secret, Secrets,
 };
 
 pub(crate) const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -90,7 +90,7 @@ impl Attempt {
             rules: Some(Arc::new(rules())),
             idempotency_key: Some("host-7-pay".to_owned()),
             attempt: 1,
-            trace: Trace::new(PARENT, None),
+            trace: TraceContext::parse(PARENT, None),
             dry_run: false,
         };
         change(&mut caller);

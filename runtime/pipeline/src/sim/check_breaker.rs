@@ -192,7 +192,8 @@ impl Checker {
             Some((true, false)) => "triphammer.function.resumed",
             _ => return Ok(raised),
         };
-        let (notice, rest) = raised.split_last().ok_or(format!("{ty} of {name} is not told"))?;
+        let (notice, rest) =
+            raised.split_last().ok_or_else(|| format!("{ty} of {name} is not told"))?;
         let about = notice.event.ty() == ty && notice.event.subject() == Some(name.as_str());
         ensure!(about && notice.hops.0 == 0, "{ty} of {name} is told as {:?}", notice.event);
         self.check_routes(notice, Way::Routed(None))?;

@@ -100,6 +100,7 @@ pub(crate) fn call(module: &Module, ty: &str, data: &str) -> Call {
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
         http: None,
+        trace: None,
         dry_run: false,
     }
 }
@@ -122,6 +123,7 @@ pub(crate) fn batch(module: &Module, ty: &str, events: &[(&str, &str)]) -> Batch
         timeout: Duration::from_secs(10),
         memory_bytes: 64 << 20,
         http: None,
+        trace: None,
     }
 }
 

@@ -11,7 +11,7 @@ use triphammer_pipeline::Entrance;
 use super::ingress;
 use crate::body::{Allowance, ResponseBody};
 use crate::caller::Caller;
-use crate::codec::CodecError;
+use crate::codec::{self, CodecError};
 use crate::hooks::Came;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, Server};
@@ -69,9 +69,10 @@ async fn take(
     match hook.verify(proven, server.pipeline.now())? {
         Outcome::Answer(reply) => Ok((Came::Answered, respond(reply))),
         Outcome::Event(verified) => {
-            let Verified { parts, reply } = *verified;
-            let event =
-                Event::new(&parts).map_err(|source| CodecError::Invalid { index: None, source })?;
+            let Verified { parts: made, reply } = *verified;
+            let mut event =
+                Event::new(&made).map_err(|source| CodecError::Invalid { index: None, source })?;
+            codec::carry(&parts.headers, std::slice::from_mut(&mut event), &server.bounds);
             ingress::check_type(&event)?;
             let entrance = Entrance::Hook(hook.name().to_owned());
             let receipt = ingress::take_in(server, caller, entrance, vec![event], None).await?;

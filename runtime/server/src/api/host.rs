@@ -1,8 +1,9 @@
 //! The host about itself: whether it lives, whether it takes events, and its counters.
 
 use hyper::StatusCode;
+use triphammer_telemetry::Telemetry;
 
-use crate::metrics;
+use crate::metrics::{self, Format};
 use crate::problem::Problem;
 use crate::process;
 use crate::route::{Answer, Call, json, respond};
@@ -28,9 +29,12 @@ pub(crate) async fn metrics(call: Call<'_>) -> Answer {
     let hooks: Vec<_> = call.server.hooks.infos().collect();
     let functions = pipeline.functions().await?;
     let (stats, measures) = (pipeline.stats(), pipeline.measures());
-    let text = metrics::text(&stats, &measures, process::usage(), &functions, &hooks);
+    let format = Format::wanted(&call.parts.headers);
+    let exports = call.server.telemetry.as_ref().map(Telemetry::counts);
+    let own = (process::usage(), exports);
+    let text = metrics::text(format, &stats, &measures, own, &functions, &hooks);
     let text = text.ok_or_else(|| Problem::internal("the metrics could not be written"))?;
-    Ok(respond(StatusCode::OK, metrics::content_type(&call.parts.headers), text.into_bytes()))
+    Ok(respond(StatusCode::OK, format.content_type(), text.into_bytes()))
 }
 
 pub(crate) fn stats(call: Call<'_>) -> Answer {

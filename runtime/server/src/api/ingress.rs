@@ -79,7 +79,8 @@ async fn read(server: &Server, request: Request<Incoming>) -> Result<Vec<Event>,
     let (parts, body) = request.into_parts();
     let mode = codec::mode(&parts.headers)?;
     let received = server.bodies.read(&parts.headers, body, allowance(server, mode)).await?;
-    let events = codec::decode(mode, &parts.headers, received.bytes, &server.bounds)?;
+    let mut events = codec::decode(mode, &parts.headers, received.bytes, &server.bounds)?;
+    codec::carry(&parts.headers, &mut events, &server.bounds);
     post::check_events(&parts.headers, &events)?;
     for (index, event) in events.iter().enumerate() {
         check_type(event).map_err(|problem| match mode {

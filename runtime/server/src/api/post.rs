@@ -50,7 +50,9 @@ async fn given(server: &Server, request: Request<Incoming>, ty: &str) -> Result<
     let allowance = ingress::allowance(server, Mode::Binary);
     let received = server.bodies.read(&parts.headers, body, allowance).await?;
     let made = || server.pipeline.new_id();
-    let event = codec::decode_plain(plain, &parts.headers, received.bytes, &server.bounds, made)?;
+    let mut event =
+        codec::decode_plain(plain, &parts.headers, received.bytes, &server.bounds, made)?;
+    codec::carry(&parts.headers, std::slice::from_mut(&mut event), &server.bounds);
     if let Some(key) = key {
         check_id(&key, std::slice::from_ref(&event))?;
     }

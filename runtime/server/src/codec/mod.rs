@@ -9,6 +9,7 @@ mod binary_write;
 mod envelope;
 mod plain;
 mod structured;
+mod trace;
 mod write;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use triphammer_model::{Event, InvalidEvent};
 pub(crate) use binary::{decode as decode_binary, percent_decoded};
 pub(crate) use binary_write::write as write_binary;
 pub(crate) use plain::{Plain, decode as decode_plain};
+pub(crate) use trace::carry;
 pub(crate) use write::{event_json, is_shown_as_json, new_event_json, write_event};
 
 /// How an event, or a batch of them, is carried by a request.

@@ -8,6 +8,8 @@ mod alerts;
 mod handshake;
 mod hooks;
 mod http_out;
+mod log;
+mod otlp;
 mod raw;
 mod trust;
 
@@ -26,6 +28,8 @@ pub use access::{AccessConfig, AuditConfig, Insecure, TlsConfig};
 pub use alerts::AlertBounds;
 pub(crate) use handshake::Handshake;
 pub(crate) use hooks::Hooks;
+pub use log::{LogConfig, LogFormat};
+pub use otlp::OtlpConfig;
 use raw::RawConfig;
 use triphammer_hooks::InvalidHook;
 
@@ -48,6 +52,9 @@ pub struct Config {
     pub(crate) handshake: Handshake,
     pub(crate) trust: Trust,
     pub alerts: AlertBounds,
+    pub log: LogConfig,
+    /// None where no traces and logs are sent.
+    pub otlp: Option<OtlpConfig>,
     pub shutdown_grace: Duration,
     pub http: HttpLimits,
     /// What is below HTTP, the data directory included.
@@ -161,6 +168,8 @@ impl Config {
             handshake: handshake::read(raw)?,
             trust: trust::read(&raw.trust)?,
             alerts: alerts::read(&raw.alerts)?,
+            log: log::read(&raw.log)?,
+            otlp: otlp::read(&raw.otlp, environment)?,
             shutdown_grace: duration("shutdown_grace", &raw.shutdown_grace)?,
             pipeline: Options {
                 http_out: http_out::read(&raw.http_out, &raw.secrets, environment)?,

@@ -9,6 +9,8 @@ use triphammer_model::{bytes_text, duration_text};
 use triphammer_pipeline::Options;
 
 use super::http_out::RawHttpOut;
+use super::log::RawLog;
+use super::otlp::RawOtlp;
 use super::{ConfigError, Overrides};
 
 #[derive(Deserialize, Serialize)]
@@ -41,6 +43,8 @@ pub(super) struct RawConfig {
     pub(super) journal: RawJournal,
     pub(super) limits: RawLimits,
     pub(super) alerts: RawAlerts,
+    pub(super) log: RawLog,
+    pub(super) otlp: RawOtlp,
     pub(super) http_out: RawHttpOut,
     /// By their names; read by [`super::hooks`].
     pub(super) hooks: Table,
@@ -193,6 +197,8 @@ impl Default for RawConfig {
             journal: RawJournal::default(),
             limits: RawLimits::default(),
             alerts: RawAlerts::default(),
+            log: RawLog::default(),
+            otlp: RawOtlp::default(),
             http_out: RawHttpOut::default(),
             hooks: Table::new(),
             secrets: Table::new(),
@@ -373,6 +379,9 @@ fn overlay(
         *value = match value {
             Value::Integer(_) => text.trim().parse().map(Value::Integer).map_err(|_| {
                 ConfigError::Environment { name, rule: "it must be a whole number".into() }
+            })?,
+            Value::Float(_) => text.trim().parse().map(Value::Float).map_err(|_| {
+                ConfigError::Environment { name, rule: "it must be a number".into() }
             })?,
             Value::Boolean(_) => text.trim().parse().map(Value::Boolean).map_err(|_| {
                 ConfigError::Environment { name, rule: "it must be true or false".into() }

@@ -17,10 +17,10 @@ use settings::{Bounds, SETTINGS};
 
 const HEAD: &str = "# Configuration
 
-`trip up --config FILE` reads a file of settings in TOML. [`deploy/triphammer.toml`](../../deploy/triphammer.toml) is one with all of
-them and their defaults. A setting that does not exist, or is wrong, is refused by its name, and the host does not start.
+`trip up --config FILE` reads a file of settings in TOML. `deploy/triphammer.toml` is one with all of them and their
+defaults. A setting that does not exist, or is wrong, is refused by its name, and the host does not start.
 
-Each setting but those of hooks and secrets can be given by the environment as well, which wins over the file: `listen` is
+Each setting but those of hooks, secrets and `otlp.headers` can be given by the environment as well, which wins over the file: `listen` is
 `TRIPHAMMER_LISTEN`, `dedup.window` is `TRIPHAMMER_DEDUP_WINDOW`, and lists are separated by commas. The flags `--listen` and
 `--data` win over both. All are read once, at start; files that settings name for tokens and certificates are looked at again
 while the host runs.
@@ -29,6 +29,10 @@ A duration is a number with `ms`, `s`, `m`, `h` or `d`, at most 3650 days. A siz
 ";
 
 const TAIL: &str = "
+## `[otlp.headers]`
+
+Headers of the requests to the collector, each under its name. A value is where it is, `env:NAME` or `file:PATH`: it may be a key.
+
 ## `[hooks.NAME]`
 
 A webhook each. Providers and settings are in [the page on webhooks](../hooks.md#settings-of-a-hook).

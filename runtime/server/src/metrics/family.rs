@@ -132,14 +132,40 @@ impl Collector for Scrape {
     }
 }
 
+/// How the text is to be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Format {
+    OpenMetrics,
+    /// The format that was before it: a counter is declared with its suffix, and there is no end.
+    Prometheus,
+}
+
 /// Their text. Families without a sample are left out: nothing is told of what is not there.
-pub(super) fn text(mut families: Vec<Family>) -> Result<String, Error> {
+pub(super) fn text(mut families: Vec<Family>, format: Format) -> Result<String, Error> {
     families.retain(|family| !family.samples.is_empty());
+    let is_counter = |f: &&Family| matches!(f.samples, Samples::Counter(_) | Samples::CounterOf(_));
+    let counters: Vec<&'static str> = families.iter().filter(is_counter).map(|f| f.name).collect();
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape(families)));
     let mut text = String::with_capacity(32 << 10);
     encode(&mut text, &registry)?;
-    Ok(text)
+    match format {
+        Format::OpenMetrics => Ok(text),
+        Format::Prometheus => Ok(before_open_metrics(&text, &counters)),
+    }
+}
+
+fn before_open_metrics(text: &str, counters: &[&str]) -> String {
+    let mut out = String::with_capacity(text.len() + counters.len() * 16);
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let declared = ["# HELP ", "# TYPE "].iter().find_map(|word| {
+            let (name, rest) = line.strip_prefix(word)?.split_once(' ')?;
+            counters.contains(&name).then(|| format!("{word}{name}_total {rest}"))
+        });
+        out.push_str(declared.as_deref().unwrap_or(line));
+        out.push('\n');
+    }
+    out
 }
 
 impl Samples {

@@ -1,6 +1,7 @@
 //! The metrics of the host as a whole. Their names are fixed: renaming one breaks somebody's dashboard.
 
 use triphammer_pipeline::{LogStats, Measures, Stats};
+use triphammer_telemetry::{ExportCounts, SignalCounts};
 
 use super::family::{Family, Histogram, Labels, Samples};
 use crate::hooks::HookInfo;
@@ -164,6 +165,20 @@ fn webhooks(hooks: &[HookInfo<'_>]) -> Family {
     }
     let (name, help) = ("triphammer_hook_requests", "Requests to the webhooks.");
     Family { name, help, samples: Samples::Counter(samples) }
+}
+
+/// Absent where there is no collector.
+pub(super) fn exports(counts: Option<ExportCounts>) -> Vec<Family> {
+    let Some(ExportCounts { spans, logs }) = counts else { return Vec::new() };
+    let family = |name, help, counts: SignalCounts| {
+        let SignalCounts { sent, dropped, failed } = counts;
+        let outcomes = [("sent", sent), ("dropped", dropped), ("failed", failed)];
+        Family::counters(name, help, "outcome", &outcomes)
+    };
+    vec![
+        family("triphammer_otlp_spans", "Spans that the collector has, or never gets.", spans),
+        family("triphammer_otlp_records", "Log records that it has, or never gets.", logs),
+    ]
 }
 
 /// Under the names that every process has for a Prometheus; absent where nothing tells them.

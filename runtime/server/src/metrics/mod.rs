@@ -4,41 +4,52 @@
 mod family;
 mod functions;
 mod host;
+#[cfg(test)]
+mod reference;
 
 use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 use triphammer_pipeline::{FunctionInfo, Measures, Stats};
+use triphammer_telemetry::ExportCounts;
 
 use crate::hooks::HookInfo;
 use crate::process::Usage;
 
-/// For who asks for OpenMetrics.
-pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// For all others: the same text can be read so.
-pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) use family::Format;
 
-/// What this client can read best.
-pub(crate) fn content_type(headers: &HeaderMap) -> &'static str {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let open = accepted.flat_map(|text| text.split(',')).any(|media| {
-        let (essence, _) = media.split_once(';').unwrap_or((media, ""));
-        essence.trim().eq_ignore_ascii_case("application/openmetrics-text")
-    });
-    if open { OPEN_METRICS } else { CONTENT_TYPE }
+impl Format {
+    pub(crate) fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+
+    /// What this client can read best.
+    pub(crate) fn wanted(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let open = accepted.flat_map(|text| text.split(',')).any(|media| {
+            let (essence, _) = media.split_once(';').unwrap_or((media, ""));
+            essence.trim().eq_ignore_ascii_case("application/openmetrics-text")
+        });
+        if open { Self::OpenMetrics } else { Self::Prometheus }
+    }
 }
 
 /// None when it can't be written, which only a wrong name does.
 pub(crate) fn text(
+    format: Format,
     stats: &Stats,
     measures: &Measures,
-    usage: Option<Usage>,
+    (usage, exports): (Option<Usage>, Option<ExportCounts>),
     infos: &[FunctionInfo],
     hooks: &[HookInfo<'_>],
 ) -> Option<String> {
     let mut families = host::families(stats, measures, hooks);
+    families.extend(host::exports(exports));
     families.extend(host::process(usage));
     families.extend(functions::families(measures, infos));
-    family::text(families).ok()
+    family::text(families, format).ok()
 }
 
 #[cfg(test)]
@@ -51,6 +62,7 @@ mod tests {
         Attempts, BreakerInfo, BreakerState, BreakerSteps, CanaryInfo, Counts, FunctionMeasures,
         LogStats, Measured, PoolUse, StateUsage, TimesTotal,
     };
+    use triphammer_telemetry::SignalCounts;
 
     use super::*;
 
@@ -137,8 +149,17 @@ mod tests {
         };
         let usage = Usage { cpu_ms: 61_250, rss_bytes: 1 << 20 };
         let hook = HookInfo { name: "github", accepted: 3, answered: 2, refused: 1 };
-        let found = text(&stats, &measures(), Some(usage), &[function()], &[hook]).unwrap();
+        let spans = SignalCounts { sent: 6, dropped: 2, failed: 1 };
+        let exports = ExportCounts { spans, ..ExportCounts::default() };
+        let told = (Some(usage), Some(exports));
+        let written =
+            |format| text(format, &stats, &measures(), told, &[function()], &[hook]).unwrap();
+        let found = written(Format::OpenMetrics);
         let expect = include_str!("metrics.golden");
         assert_eq!(found, expect, "\n{found}");
+        let before = written(Format::Prometheus);
+        assert!(before.contains("# TYPE triphammer_events_accepted_total counter\n"), "{before}");
+        assert!(before.contains("# TYPE triphammer_lag_seconds gauge\n"), "{before}");
+        assert_eq!(before.lines().count(), expect.lines().count() - 1);
     }
 }

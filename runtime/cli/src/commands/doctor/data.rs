@@ -58,7 +58,8 @@ pub(super) fn look(data: &Path, answers: Answers, findings: &mut Vec<Finding>) {
 /// The directory that there is, above one that is to be made.
 fn nearest(data: &Path) -> PathBuf {
     let absolute = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
-    absolute.ancestors().find(|dir| dir.is_dir()).unwrap_or(Path::new("/")).to_owned()
+    let found = absolute.ancestors().find(|dir| dir.is_dir());
+    found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
 }
 
 fn directory(

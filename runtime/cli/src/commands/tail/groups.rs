@@ -183,7 +183,7 @@ impl Groups {
         if let Some(last) = last {
             let ended = Timestamp::parse_rfc3339(&item.at);
             let between = last.began.zip(ended).map(|(began, ended)| ended.since(began));
-            last.took_ms = took_ms.or(between.map(|time| time.as_secs_f64() * 1e3));
+            last.took_ms = took_ms.or_else(|| between.map(|time| time.as_secs_f64() * 1e3));
             last.outcome = outcome;
         }
     }

@@ -16,8 +16,9 @@ use crate::commands::feed::{self, Happened, Told};
 use crate::error::{Error, chain};
 use crate::screen::{self, Change, View};
 
-/// Items that are taken in between two pictures.
-const TAKEN_MAX: usize = 20_000;
+/// How long items are taken in between two pictures. What is more waits, and where too much waits the
+/// host leaves some out: keys are heard however much happens.
+const TAKE_MAX: Duration = Duration::from_millis(40);
 /// Over which the rate is counted.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
 
@@ -58,7 +59,8 @@ impl View for Live {
 
     fn take_in(&mut self) -> Result<Change, Error> {
         let mut change = Change::Nothing;
-        for _ in 0..TAKEN_MAX {
+        let began = Instant::now();
+        while began.elapsed() < TAKE_MAX {
             match self.told.try_recv() {
                 Ok(told) => change = change.and(self.tell(told?)?),
                 Err(TryRecvError::Empty) => break,

@@ -54,6 +54,16 @@ const ADDRESS: Bounds = bounds(
 const PATH: Bounds = bounds("path", "not empty", &["\"a\""], &["\"\""]);
 const PATH_OR_NONE: Bounds = bounds("path", "", &["\"\""], &["1"]);
 const TEXT: Bounds = bounds("", "visible ASCII, no spaces", &["\"a-b\""], &["\"a b\"", "\"ä\""]);
+const FORMAT: Bounds = bounds("", "`text` or `json`", &["\"json\""], &["\"xml\"", "\"\""]);
+const RATIO: Bounds =
+    bounds("number", "from 0 to 1", &["0", "0.25", "1.0"], &["-0.1", "1.5", "nan", "\"all\""]);
+const ENDPOINT: Bounds = bounds(
+    "",
+    "an `http` or `https` URL without a query or a password",
+    &["\"http://127.0.0.1:4318\"", "\"https://otel.example.com/otlp\""],
+    &["\"collector:4317\"", "\"http://a:b@c\""],
+);
+const ANY: Bounds = bounds("", "", &["\"a\""], &["1"]);
 const NAMES: Bounds =
     bounds("", "names or addresses", &["[\"a.example\"]"], &["[\"a:1\"]", "[\"http://a\"]"]);
 const URL: Bounds = bounds(
@@ -290,6 +300,31 @@ pub(super) const SETTINGS: &[Setting] = &[
         "alerts.disk_free",
         ANY_SIZE,
         "with less room on the disk `triphammer.disk.low` is raised; `0B` for never",
+    ),
+    setting("log.format", FORMAT, "the form of the host's own lines, on standard error"),
+    setting("log.filter", ANY, "which there are: a level, or target=level, with commas between"),
+    setting(
+        "otlp.endpoint",
+        ENDPOINT,
+        "the collector that gets traces and logs by OTLP/HTTP; without it \
+         `OTEL_EXPORTER_OTLP_ENDPOINT`",
+    ),
+    setting(
+        "otlp.service",
+        ANY,
+        "the host's name there; without it `OTEL_SERVICE_NAME`, then `triphammer`",
+    ),
+    setting("otlp.ratio", RATIO, "how many of the traces that begin at this host are sent"),
+    setting("otlp.timeout", MORE_THAN_0, "for one request to the collector, with its answer"),
+    setting(
+        "otlp.queue",
+        SIZE,
+        "spans that may wait, and log records as much again; more are dropped, and counted",
+    ),
+    setting(
+        "otlp.certificates",
+        PATH_OR_NONE,
+        "a file with certificates in PEM by which the collector is trusted, besides the system's",
     ),
     setting(
         "http_out.allow",

@@ -9,7 +9,7 @@ use crate::describe::parameter::{in_path, in_query, paging};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::Change;
 use crate::describe::words::{FunctionName, Time};
-use crate::metrics;
+use crate::metrics::Format;
 use crate::overview::{HistoryView, OverviewView};
 use crate::settings::SettingsView;
 use crate::views::{EvaluationView, FilterTest, HookView, StatsView};
@@ -50,6 +50,16 @@ fn looked_at(
         .refuses(&[QUERY])
 }
 
+/// As OpenMetrics for who accepts it.
+fn scrape() -> Operation {
+    let text = json!({ "schema": { "type": "string" } });
+    let types = [Format::Prometheus.content_type(), Format::OpenMetrics.content_type()];
+    let content = json!({ types[0]: text, types[1]: text });
+    Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
+        .answers("200", "The metrics.", content)
+        .refuses(&[QUERY, DISK])
+}
+
 /// Several kinds of files.
 fn asset() -> Operation {
     let text = || json!({ "schema": { "type": "string" } });
@@ -59,15 +69,6 @@ fn asset() -> Operation {
         .answers("200", "As it was built into the host.", files)
         .answers("304", "The client has it.", json!(null))
         .refuses(&[QUERY, &[(404, "http.not_found")]])
-}
-
-/// As OpenMetrics for who accepts it.
-fn scrape() -> Operation {
-    let text = json!({ "schema": { "type": "string" } });
-    let content = json!({ metrics::CONTENT_TYPE: text, metrics::OPEN_METRICS: text });
-    Operation::new(("get", "/metrics"), "getMetrics", TAG, READ, "For a Prometheus")
-        .answers("200", "The metrics.", content)
-        .refuses(&[QUERY, DISK])
 }
 
 fn readiness() -> Operation {
