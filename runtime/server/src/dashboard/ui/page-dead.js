@@ -49,6 +49,7 @@ async function causesOf(query, signal, steps) {
   const columns = [
     {
       label: "cause",
+      cls: "tight",
       cell: (cause) =>
         h("a", { href: to(["dead"], { function: cause.function, code: cause.code }) }, cause.code),
     },
