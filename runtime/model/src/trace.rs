@@ -87,17 +87,14 @@ impl TraceContext {
     /// Of an event that brings none: the beginning of a trace, the same whoever computes it. The number
     /// alone would not do: after a crash another event may get that of one that was not on disk yet.
     pub fn begun(host_id: &str, seq: Seq, event: &Event, sampling: Sampling) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        for part in [host_id, event.source(), event.id()] {
-            hasher.update(&(part.len() as u32).to_le_bytes());
-            hasher.update(part.as_bytes());
+        let parts = [host_id.as_bytes(), event.source().as_bytes(), event.id().as_bytes()];
+        let [mut high, mut low] = [seq.get(), !seq.get()];
+        for part in parts {
+            (high, low) = (mixed(high, part), mixed(low, part));
         }
-        hasher.update(&seq.get().to_le_bytes());
-        let hash = hasher.finalize();
-        let (mut trace, mut span) = ([0; 16], [0; 8]);
-        trace.copy_from_slice(&hash.as_bytes()[..16]);
-        span.copy_from_slice(&hash.as_bytes()[16..24]);
-        let (trace, span) = (TraceId(not_zero(trace)), SpanId(not_zero(span)));
+        let (trace, span) = (u128::from(high) << 64 | u128::from(low), stirred(high ^ !low));
+        let trace = TraceId(not_zero(trace.to_be_bytes()));
+        let span = SpanId(not_zero(span.to_be_bytes()));
         let flags = if sampling.takes(trace) { SAMPLED } else { 0 };
         Self { trace, span, flags, state: None }
     }
@@ -105,10 +102,8 @@ impl TraceContext {
     /// A span below this one. It is another for each `seed`, and always the same for one.
     #[must_use]
     pub fn child(&self, seed: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.trace.0).update(&self.span.0).update(seed);
-        let mut span = [0; 8];
-        span.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        let above = u64::from_be_bytes(self.span.0);
+        let span = mixed(mixed(above, &self.trace.0), seed).to_be_bytes();
         Self { span: SpanId(not_zero(span)), ..self.clone() }
     }
 
@@ -186,7 +181,28 @@ impl fmt::Display for SpanId {
     }
 }
 
-/// One in 2^64 hashes would be none.
+/// A number that follows from another and a text. Not for what nobody may forge: whoever wants a trace of
+/// some id can say so.
+fn mixed(start: u64, text: &[u8]) -> u64 {
+    // With its length before it, no text is the beginning of another.
+    let mut state = stirred(start ^ text.len() as u64);
+    for chunk in text.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        state = stirred(state ^ u64::from_le_bytes(word));
+    }
+    state
+}
+
+/// A bijection in which every bit depends on every other: that of SplitMix64.
+fn stirred(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let state = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ state >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ state >> 31
+}
+
+/// One in 2^64 would be none.
 fn not_zero<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
     if bytes == [0; N] {
         bytes[0] = 1;
@@ -331,6 +347,33 @@ mod tests {
         for state in ["", "a\r\nb", &"x".repeat(513)] {
             assert!(TraceContext::parse(PARENT, Some(state)).unwrap().state().is_none(), "{state}");
         }
+    }
+
+    /// A host of another version is to compute the same.
+    #[test]
+    fn identities_are_as_they_were() {
+        let seq = Seq::new(7).unwrap();
+        let begun = TraceContext::begun("host", seq, &event("a", &[]), Sampling::ALL);
+        assert_eq!(
+            begun.to_traceparent(),
+            "00-a3af8db53b2d3792666a5216fd86036c-c79c74dd43299fe6-01"
+        );
+        assert_eq!(
+            begun.child(b"1").to_traceparent(),
+            "00-a3af8db53b2d3792666a5216fd86036c-b7689293c1fd7697-01"
+        );
+    }
+
+    #[test]
+    fn many_of_them_are_all_different() {
+        let event = event("a", &[]);
+        let begun = |seq| TraceContext::begun("h", seq, &event, Sampling::ALL);
+        let mut ids: Vec<_> = (1..=100_000).filter_map(Seq::new).map(begun).collect();
+        let above = ids[0].clone();
+        ids.extend((0..100_000_u64).map(|n| above.child(&n.to_le_bytes())));
+        let spans: std::collections::HashSet<_> = ids.iter().map(|id| id.span).collect();
+        let traces: std::collections::HashSet<_> = ids.iter().map(|id| id.trace).collect();
+        assert_eq!((spans.len(), traces.len()), (200_000, 100_000));
     }
 
     #[test]

@@ -49,5 +49,9 @@ pub use tls::TlsError;
 pub use triphammer_telemetry::HostLog;
 pub use trust::{ModuleKey, PublicKey, TrustError};
 
+/// The pages of the reference, which are written from what is here.
+#[cfg(test)]
+#[path = "../../../tests/harness/reference.rs"]
+mod page;
 #[cfg(test)]
 mod tests;

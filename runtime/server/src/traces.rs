@@ -5,13 +5,16 @@ use triphammer_model::{Event, LogLine};
 use triphammer_outbound::{Observe, Requested};
 use triphammer_pipeline::{Attempted, Clock, Ended, Observer, Origin, Received};
 use triphammer_telemetry::semconv::{self, value};
-use triphammer_telemetry::{Attributes, Kind, Record, Span, Telemetry};
+use triphammer_telemetry::{Attributes, Fixed, Kind, Record, Span, Telemetry};
 
 /// Hands everything over, encoded; waits for nothing.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     telemetry: Telemetry,
     clock: Clock,
+    accept: Fixed,
+    create: Fixed,
+    process: Fixed,
 }
 
 /// What schedules make.
@@ -23,7 +26,13 @@ const OTHER_METHOD: &str = "_OTHER";
 
 impl Recorder {
     pub(crate) fn new(telemetry: Telemetry) -> Self {
-        Self { telemetry, clock: Clock::system() }
+        Self {
+            telemetry,
+            clock: Clock::system(),
+            accept: messaging(value::ACCEPT, value::SEND),
+            create: messaging(value::CREATE, value::CREATE),
+            process: messaging(value::PROCESS, value::PROCESS),
+        }
     }
 
     fn span(&self, attempted: &Attempted<'_>) {
@@ -47,7 +56,8 @@ impl Recorder {
             error: error.map(|error| &*error.message),
         };
         self.telemetry.span(&span, |attributes| {
-            messaging(attributes, (value::PROCESS, value::PROCESS), function);
+            attributes.fixed(&self.process);
+            attributes.text(semconv::MESSAGING_DESTINATION_NAME, function);
             event(attributes, attempted.event);
             if attempted.deliveries > 1 {
                 let count = attempted.deliveries as i64;
@@ -85,9 +95,9 @@ impl Recorder {
 impl Observer for Recorder {
     fn accepted(&self, accepted: &Received<'_>) {
         let Received { place, seq, event: of, origin, began_ns, ended_ns } = accepted;
-        let (operation, kind) = match origin {
-            Origin::Sender => (value::ACCEPT, value::SEND),
-            Origin::Host => (value::CREATE, value::CREATE),
+        let (operation, fixed) = match origin {
+            Origin::Sender => (value::ACCEPT, &self.accept),
+            Origin::Host => (value::CREATE, &self.create),
         };
         let span = Span {
             context: &place.context,
@@ -100,7 +110,8 @@ impl Observer for Recorder {
             error: None,
         };
         self.telemetry.span(&span, |attributes| {
-            messaging(attributes, (operation, kind), of.ty());
+            attributes.fixed(fixed);
+            attributes.text(semconv::MESSAGING_DESTINATION_NAME, of.ty());
             event(attributes, of);
             attributes.text(semconv::SEQ, &seq.to_string());
         });
@@ -151,11 +162,14 @@ impl Observe for Recorder {
     }
 }
 
-fn messaging(attributes: &mut Attributes<'_>, (name, kind): (&str, &str), destination: &str) {
-    attributes.text(semconv::MESSAGING_SYSTEM, value::SYSTEM);
-    attributes.text(semconv::MESSAGING_OPERATION_NAME, name);
-    attributes.text(semconv::MESSAGING_OPERATION_TYPE, kind);
-    attributes.text(semconv::MESSAGING_DESTINATION_NAME, destination);
+/// What all spans of an operation say.
+fn messaging(name: &str, kind: &str) -> Fixed {
+    Fixed::of_span(|attributes| {
+        attributes.text(semconv::MESSAGING_SYSTEM, value::SYSTEM);
+        attributes.text(semconv::MESSAGING_OPERATION_NAME, name);
+        attributes.text(semconv::MESSAGING_OPERATION_TYPE, kind);
+        attributes.text(semconv::CLOUDEVENTS_EVENT_SPEC_VERSION, value::SPEC_VERSION);
+    })
 }
 
 fn event(attributes: &mut Attributes<'_>, event: &Event) {
@@ -164,7 +178,6 @@ fn event(attributes: &mut Attributes<'_>, event: &Event) {
     attributes.number(semconv::MESSAGING_MESSAGE_BODY_SIZE, size);
     attributes.text(semconv::CLOUDEVENTS_EVENT_ID, event.id());
     attributes.text(semconv::CLOUDEVENTS_EVENT_SOURCE, event.source());
-    attributes.text(semconv::CLOUDEVENTS_EVENT_SPEC_VERSION, value::SPEC_VERSION);
     attributes.text(semconv::CLOUDEVENTS_EVENT_TYPE, event.ty());
     if let Some(subject) = event.subject() {
         attributes.text(semconv::CLOUDEVENTS_EVENT_SUBJECT, subject);

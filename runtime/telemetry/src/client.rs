@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::body::Parts;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::reply::rejected;
@@ -41,7 +42,7 @@ pub(crate) struct Client {
 }
 
 struct Connection {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Parts>,
     task: JoinHandle<()>,
 }
 
@@ -82,7 +83,7 @@ impl Client {
     pub(crate) async fn post(
         &mut self,
         path: &str,
-        body: Bytes,
+        body: Parts,
         time: Duration,
     ) -> Result<u64, Failed> {
         let limit = self.timeout.min(time);
@@ -95,7 +96,7 @@ impl Client {
         answered
     }
 
-    async fn exchange(&mut self, path: &str, body: Bytes) -> Result<u64, Failed> {
+    async fn exchange(&mut self, path: &str, body: Parts) -> Result<u64, Failed> {
         let kept = self.connection.take().filter(|kept| !kept.sender.is_closed());
         let is_kept = kept.is_some();
         let mut connection = match kept {
@@ -126,8 +127,8 @@ impl Client {
         }
     }
 
-    fn request(&self, path: &str, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::post("/").body(Full::new(body)).unwrap_or_default();
+    fn request(&self, path: &str, body: Parts) -> Request<Parts> {
+        let mut request = Request::post("/").body(body).unwrap_or_default();
         // Both parts are those of a URL.
         if let Ok(uri) = format!("{}{path}", self.endpoint.path).parse() {
             *request.uri_mut() = uri;

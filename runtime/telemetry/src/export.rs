@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
+use crate::body::Parts;
 use crate::client::{Client, Failed};
 use crate::counts::add;
 use crate::queue::{Chunk, Queue, Signal};
@@ -96,19 +97,18 @@ impl Envelope {
     }
 
     /// `ExportTraceServiceRequest` and `ExportLogsServiceRequest`, whose fields have the same numbers.
-    fn request(&self, chunk: &Chunk) -> Bytes {
-        let mut of_scope = Buffer::with_capacity(chunk.bytes.len() + 128);
-        wire::bytes(&mut of_scope, 1, &self.scope);
-        of_scope.extend_from_slice(&chunk.bytes);
+    fn request(&self, messages: Bytes) -> Parts {
+        let mut scope = Buffer::new();
+        wire::bytes(&mut scope, 1, &self.scope);
+        let mut inner = Buffer::new();
+        wire::bytes(&mut inner, 1, &self.resource);
+        wire::text(&mut inner, 3, SCHEMA_URL);
+        wire::len(&mut inner, 2, scope.len() + messages.len());
+        inner.extend_from_slice(&scope);
         let mut head = Buffer::new();
-        wire::bytes(&mut head, 1, &self.resource);
-        wire::text(&mut head, 3, SCHEMA_URL);
-        wire::len(&mut head, 2, of_scope.len());
-        let mut request = Buffer::with_capacity(head.len() + of_scope.len() + 16);
-        wire::len(&mut request, 1, head.len() + of_scope.len());
-        request.extend_from_slice(&head);
-        request.extend_from_slice(&of_scope);
-        request.into()
+        wire::len(&mut head, 1, inner.len() + messages.len());
+        head.extend_from_slice(&inner);
+        Parts { head: head.into(), messages }
     }
 }
 
@@ -156,14 +156,17 @@ impl Sender {
     async fn drain(&mut self) {
         for signal in Signal::ALL {
             while let Some(chunk) = self.queue.take(signal) {
-                self.send(signal, &chunk).await;
+                self.send(signal, chunk).await;
             }
         }
     }
 
-    async fn send(&mut self, signal: Signal, chunk: &Chunk) {
-        let request = self.envelope.request(chunk);
+    async fn send(&mut self, signal: Signal, chunk: Chunk) {
+        let messages = Bytes::from(chunk.bytes);
+        let request = self.envelope.request(messages.clone());
         let answered = self.tried(signal, request).await;
+        // Nobody else has it any more, so this is the buffer itself.
+        self.queue.give_back(signal, messages.into());
         let counters = self.queue.counters(signal);
         match answered {
             Ok(rejected) => {
@@ -185,7 +188,7 @@ impl Sender {
     }
 
     /// Sends a request until it is taken, refused, or was tried often enough.
-    async fn tried(&mut self, signal: Signal, request: Bytes) -> Result<u64, Failed> {
+    async fn tried(&mut self, signal: Signal, request: Parts) -> Result<u64, Failed> {
         let mut wait = BACKOFF;
         for last in (0..TRIES_MAX).map(|n| n + 1 == TRIES_MAX) {
             let left = self.end().map_or(Duration::MAX, |end| end.saturating_duration_since(now()));

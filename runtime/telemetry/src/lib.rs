@@ -5,6 +5,7 @@
 //! has no room for is dropped and counted. Knows nothing of queues of events, of functions, or of HTTP
 //! servers; the names of everything that is sent are in [`semconv`].
 
+mod body;
 mod client;
 mod counts;
 mod endpoint;
@@ -29,4 +30,4 @@ pub use layer::HostLog;
 pub use record::Record;
 pub use span::{Kind, Span};
 pub use telemetry::{Options, Telemetry};
-pub use wire::Attributes;
+pub use wire::{Attributes, Fixed};

@@ -58,6 +58,8 @@ struct Lane {
 struct Waiting {
     chunks: VecDeque<Chunk>,
     bytes: usize,
+    /// A buffer that was sent, to be filled again: a new one would cost a page at a time.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,8 @@ impl Queue {
         }
         let was_empty = waiting.chunks.is_empty();
         if waiting.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
-            waiting.chunks.push_back(Chunk::default());
+            let bytes = std::mem::take(&mut waiting.spare);
+            waiting.chunks.push_back(Chunk { bytes, count: 0 });
         }
         let Some(chunk) = waiting.chunks.back_mut() else { return };
         let before = chunk.bytes.len();
@@ -105,6 +108,15 @@ impl Queue {
         let chunk = waiting.chunks.pop_front()?;
         waiting.bytes -= chunk.bytes.len();
         Some(chunk)
+    }
+
+    /// Takes a buffer back that was sent.
+    pub(crate) fn give_back(&self, signal: Signal, mut buffer: Vec<u8>) {
+        let mut waiting = lock(&self.lanes[signal as usize].waiting);
+        if buffer.capacity() > waiting.spare.capacity() {
+            buffer.clear();
+            waiting.spare = buffer;
+        }
     }
 
     /// Whether something waits that need not wait for more.

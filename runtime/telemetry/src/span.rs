@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// Of the fields of a span.
-const ATTRIBUTES: u8 = 9;
+pub(crate) const ATTRIBUTES: u8 = 9;
 /// `STATUS_CODE_ERROR`.
 const ERROR: u64 = 2;
 /// The longest description of a status, in bytes.

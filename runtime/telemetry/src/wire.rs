@@ -15,6 +15,7 @@ const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
 const FIXED32: u8 = 5;
 
+#[inline]
 pub(crate) fn varint(out: &mut Buffer, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -101,6 +102,7 @@ impl<'a> Attributes<'a> {
         Self { out, field }
     }
 
+    #[inline]
     pub fn text(&mut self, name: &str, value: &str) {
         let value = &value[..value.floor_char_boundary(TEXT_LEN_MAX)];
         let len = 1 + varint_len(value.len() as u64) + value.len();
@@ -117,16 +119,47 @@ impl<'a> Attributes<'a> {
         self.pair(name, 2, |out| number(out, BOOL, value.into()));
     }
 
+    /// Those that are always the same.
+    pub fn fixed(&mut self, fixed: &Fixed) {
+        self.out.extend_from_slice(&fixed.0);
+    }
+
     /// A `KeyValue` whose value takes so many bytes.
     fn pair(&mut self, name: &str, len: usize, value: impl FnOnce(&mut Buffer)) {
         let out = &mut *self.out;
         let key_len = 1 + varint_len(name.len() as u64) + name.len();
+        let all_len = key_len + 2 + len;
+        if all_len < 0x80 {
+            // Nearly all of them: every length is one byte.
+            out.extend_from_slice(&[
+                self.field << 3 | BYTES,
+                all_len as u8,
+                1 << 3 | BYTES,
+                name.len() as u8,
+            ]);
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(&[2 << 3 | BYTES, len as u8]);
+            return value(out);
+        }
         tag(out, self.field, BYTES);
         varint(out, (key_len + 1 + varint_len(len as u64) + len) as u64);
         text(out, 1, name);
         tag(out, 2, BYTES);
         varint(out, len as u64);
         value(out);
+    }
+}
+
+/// Attributes of many spans, written once.
+#[derive(Clone, Debug)]
+pub struct Fixed(Buffer);
+
+impl Fixed {
+    /// Of spans alone: those of log records have another place.
+    pub fn of_span(write: impl FnOnce(&mut Attributes<'_>)) -> Self {
+        let mut out = Buffer::new();
+        write(&mut Attributes::new(&mut out, crate::span::ATTRIBUTES));
+        Self(out)
     }
 }
 

@@ -9,8 +9,6 @@ use toml::{Table, Value};
 use super::raw::RawConfig;
 use super::{Config, Overrides};
 
-#[path = "../../../../tests/harness/reference.rs"]
-mod page;
 mod settings;
 
 use settings::{Bounds, SETTINGS};
@@ -99,7 +97,7 @@ fn tried(name: &str, value: &str) -> Option<String> {
 
 #[test]
 fn the_reference_is_that_of_the_settings() {
-    page::agrees("docs/reference/configuration.md", &document());
+    crate::page::agrees("docs/reference/configuration.md", &document());
 }
 
 #[test]

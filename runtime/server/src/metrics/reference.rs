@@ -3,9 +3,6 @@
 
 use std::fmt::Write;
 
-#[path = "../../../../tests/harness/reference.rs"]
-mod page;
-
 /// Every family with a sample of each kind: another test holds it against what is served.
 const SERVED: &str = include_str!("metrics.golden");
 
@@ -92,5 +89,5 @@ fn label((name, values): &(String, Vec<String>)) -> String {
 
 #[test]
 fn the_reference_is_that_of_the_metrics() {
-    page::agrees("docs/reference/metrics.md", &document());
+    crate::page::agrees("docs/reference/metrics.md", &document());
 }

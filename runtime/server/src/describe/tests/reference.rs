@@ -9,9 +9,6 @@ use serde_json::{Map, Value};
 use super::super::openapi;
 use super::operations;
 
-#[path = "../../../../../tests/harness/reference.rs"]
-mod page;
-
 const HEAD: &str = "# The API, path by path
 
 This page is written from `/openapi.json` of a running host, which has the same for programs. What no schema can say is in
@@ -247,5 +244,5 @@ fn capital(text: &str) -> String {
 
 #[test]
 fn the_reference_is_that_of_the_description() {
-    page::agrees("docs/reference/api.md", &document());
+    crate::page::agrees("docs/reference/api.md", &document());
 }
