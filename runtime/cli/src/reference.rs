@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use crate::args::Args;
 
 #[path = "../../../tests/harness/reference.rs"]
-mod reference;
+mod page;
 
 const HEAD: &str = "# The command line
 
@@ -128,7 +128,7 @@ fn cell(text: &str) -> String {
 
 #[test]
 fn the_reference_is_that_of_the_commands() {
-    reference::agrees("docs/reference/cli.md", &document());
+    page::agrees("docs/reference/cli.md", &document());
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn write_operation(
     if let Some(content) = operation["requestBody"]["content"].as_object() {
         let about = text(&operation["requestBody"]["description"]);
         write!(out, "\nBody: {}", about.trim_end_matches('.')).unwrap();
-        write!(out, ", as {}.\n", media(content)).unwrap();
+        writeln!(out, ", as {}.", media(content)).unwrap();
     }
     write_answers(out, operation["responses"].as_object().unwrap(), common);
 }
