@@ -108,7 +108,7 @@ fn a_function() {
             config: BTreeMap::from([("k".into(), "v".into())]),
             created: AT,
             active: true,
-            capabilities: None,
+            capabilities: Some(["emit".to_owned()].into()),
             measured: (
                 Attempts { committed: 8, retried: 2, dead: 1 },
                 TimesRecent { count: 11, mean_ms: Some(1.5), p50_ms: Some(1.25), p99_ms: None },
@@ -135,7 +135,7 @@ fn a_function() {
         "error":{{"code":"invoke.trap","message":"no"}}}},
         "revisions":[{{"revision":"r3","digest":"{digest}","bytes":1234,"active":true,
         "manifest":{{"on":["a"]}},"config":{{"k":"v"}},"created":"$AT",
-        "attempts":{{"committed":8,"retried":2,"dead":1}},
+        "capabilities":["emit"],"attempts":{{"committed":8,"retried":2,"dead":1}},
         "handling":{{"count":11,"meanMs":1.5,"p50Ms":1.25,"p99Ms":null}}}}],
         "counts":{{"ready":1,"running":0,"waiting":0,"blocked":0,"dead":0,"committed":2,
         "dropped":0,"retried":0}},"schedules":[{{"name":"nightly","cron":"0 3 * * *",

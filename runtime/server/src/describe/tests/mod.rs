@@ -217,7 +217,7 @@ fn channels_are_what_functions_ask_for_and_what_the_host_tells() {
     assert_eq!((&server["host"], &server["protocol"]), (&json!("example.com"), &json!("https")));
     assert_eq!(server["pathname"], "/in");
     let channels = document["channels"].as_object().unwrap();
-    assert_eq!(channels.len(), 8, "{:?}", channels.keys());
+    assert_eq!(channels.len(), 15, "{:?}", channels.keys());
     assert_eq!(channels["order.*"]["address"], "order.*");
     let operations = document["operations"].as_object().unwrap();
     for (name, action) in [
