@@ -224,63 +224,6 @@ impl Deployer {
         self.core.define(name, &before, definition, Some(revision)).await
     }
 
-    /// A revision of a function that there is, active or not.
-    pub(crate) async fn loaded(
-        &self,
-        name: &FunctionName,
-        id: RevisionId,
-    ) -> Result<Arc<Revision>, ChangeError> {
-        let definition = self.existing(name)?;
-        self.load_of(name, &definition, id).await
-    }
-
-    async fn load_of(
-        &self,
-        name: &FunctionName,
-        definition: &Definition,
-        id: RevisionId,
-    ) -> Result<Arc<Revision>, ChangeError> {
-        let Some(def) = find_revision(definition, id) else {
-            return Err(ChangeError::NoRevision { function: name.clone(), revision: id });
-        };
-        self.load(name, def).await.map_err(|message| ChangeError::Load {
-            function: name.clone(),
-            revision: id,
-            message,
-        })
-    }
-
-    /// Loads a revision from its stored module.
-    pub(crate) async fn load(
-        &self,
-        name: &FunctionName,
-        def: &RevisionDef,
-    ) -> Result<Arc<Revision>, String> {
-        let manifest = Manifest::from_json(&def.manifest, &self.core.limits)
-            .map_err(|error| error.to_string())?;
-        let filter = read_filter(&manifest).map_err(|error| error.to_string())?;
-        if manifest.sink.is_some() {
-            let (function, config) = (name.clone(), Arc::new(def.config.clone()));
-            let (id, module) = (def.id, None);
-            return Ok(Arc::new(Revision { function, id, manifest, config, filter, module }));
-        }
-        let (blobs, digest) = (self.blobs.clone(), def.digest);
-        let wasm = move || match blobs.get(&digest) {
-            Ok(Some(wasm)) => Ok(wasm),
-            Ok(None) => {
-                let missing = format!("the component {digest} is not in the data directory");
-                Err(std::io::Error::new(std::io::ErrorKind::NotFound, missing))
-            }
-            Err(error) => Err(std::io::Error::other(error)),
-        };
-        let module: Module =
-            self.sandbox.load(def.digest, wasm).await.map_err(|error| error.to_string())?;
-        let module = Some(module);
-        let config = Arc::new(def.config.clone());
-        let (function, id) = (name.clone(), def.id);
-        Ok(Arc::new(Revision { function, id, manifest, config, filter, module }))
-    }
-
     /// It has an active revision, which could not be loaded.
     fn is_broken(&self, name: &FunctionName) -> bool {
         self.core.lock().functions.get(name).is_some_and(|function| function.broken.is_some())

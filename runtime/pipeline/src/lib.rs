@@ -45,6 +45,8 @@ mod lanes;
 mod lease;
 mod letters;
 mod listing;
+mod loading;
+mod looks;
 mod measure;
 mod notice;
 mod observe;

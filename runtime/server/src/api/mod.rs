@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 pub(crate) mod descriptions;
 pub(crate) mod dry_run;
 pub(crate) mod events;
+mod feed_item;
 pub(crate) mod filters;
 pub(crate) mod functions;
 pub(crate) mod handshake;
