@@ -167,7 +167,7 @@ async fn answers_that_are_not_taken_are_under_way_and_end_the_connection() {
     let ended = tokio::spawn(connection);
     let mut kept = Vec::new();
     for expect in [200, 200, 200, 503] {
-        let ask = request(&host, "GET /", &[], empty());
+        let ask = request(&host, "GET /openapi.json", &[], empty());
         let answer = sender.clone().send_request(ask).await.unwrap();
         assert_eq!(answer.status(), expect);
         kept.push(answer);
