@@ -132,7 +132,7 @@ impl<'o> Object<'o> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use triphammer_model::{DeliveryId, ErrorInfo, RevisionId, Seq, Timestamp};
@@ -144,7 +144,7 @@ mod tests {
         DeliveryId { seq: Seq::new(seq).unwrap(), function: "welcome".parse().unwrap() }
     }
 
-    fn accepted(seq: u64, ty: &str) -> FeedItem {
+    pub(in crate::api) fn accepted(seq: u64, ty: &str) -> FeedItem {
         FeedItem::Accepted {
             seq: Seq::new(seq).unwrap(),
             at: Timestamp(1500),
@@ -156,7 +156,7 @@ mod tests {
         }
     }
 
-    fn attempted(seq: u64) -> FeedItem {
+    pub(in crate::api) fn attempted(seq: u64) -> FeedItem {
         let revision = RevisionId::new(3).unwrap();
         FeedItem::Attempted { id: id(seq), revision, attempt: 1, at: Timestamp(1500) }
     }

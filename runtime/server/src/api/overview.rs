@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use triphammer_model::{FunctionName, Timestamp};
 use triphammer_pipeline::Pipeline;
 
-use super::stream::slot;
-use crate::body::ResponseBody;
+use super::stream::{served, slot};
 use crate::caller::Caller;
 use crate::gate::Gate;
 use crate::overview::Samples;
@@ -53,11 +51,7 @@ pub(crate) fn stream(call: Call<'_>) -> Answer {
         let piece = feed.next().await?;
         Some((piece, feed))
     });
-    let mut response = Response::new(ResponseBody::Stream(Box::pin(pieces)));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(served(pieces))
 }
 
 struct Feed {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use tokio::sync::OwnedSemaphorePermit;
@@ -55,11 +55,16 @@ pub(crate) fn open(mut call: Call<'_>) -> Answer {
         let piece = feed.next().await?;
         Some((piece, feed))
     });
+    Ok(served(pieces))
+}
+
+/// Server-sent events, piece by piece.
+pub(super) fn served(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::Stream(Box::pin(pieces)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    response
 }
 
 /// A place among the feeds that may be open.
@@ -182,30 +187,8 @@ impl Filter {
 
 #[cfg(test)]
 mod tests {
-    use triphammer_model::{DeliveryId, RevisionId, Timestamp};
-
     use super::*;
-
-    fn id(seq: u64) -> DeliveryId {
-        DeliveryId { seq: Seq::new(seq).unwrap(), function: "welcome".parse().unwrap() }
-    }
-
-    fn accepted(seq: u64, ty: &str) -> FeedItem {
-        FeedItem::Accepted {
-            seq: Seq::new(seq).unwrap(),
-            at: Timestamp(1500),
-            source: "/s".into(),
-            id: "a\"b".into(),
-            ty: ty.into(),
-            subject: None,
-            functions: vec!["welcome".parse().unwrap()],
-        }
-    }
-
-    fn attempted(seq: u64) -> FeedItem {
-        let revision = RevisionId::new(3).unwrap();
-        FeedItem::Attempted { id: id(seq), revision, attempt: 1, at: Timestamp(1500) }
-    }
+    use crate::api::feed_item::tests::{accepted, attempted};
 
     #[test]
     fn a_type_is_followed_through_its_deliveries() {
