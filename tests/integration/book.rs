@@ -94,6 +94,16 @@ fn every_page_is_in_the_summary_and_every_entry_is_a_page() {
 }
 
 #[test]
+fn no_merge_is_left_half_done() {
+    let is_mark = |line: &str| ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark));
+    for document in documents() {
+        let text = fs::read_to_string(root().join(&document)).unwrap();
+        let found = text.lines().position(|line| is_mark(line) || line == "=======");
+        assert_eq!(found, None, "{document} has both sides of a merge from this line on");
+    }
+}
+
+#[test]
 fn every_link_leads_somewhere() {
     let mut wrong = Vec::new();
     for document in documents() {

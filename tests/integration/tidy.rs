@@ -119,8 +119,6 @@ fn every_guest_is_deployed_by_a_test() {
 fn every_source_file_says_what_it_is_for() {
     let without: Vec<PathBuf> = sources()
         .into_iter()
-        // The tests of the module beside them.
-        .filter(|path| !path.ends_with("tests.rs"))
         .filter(|path| !fs::read_to_string(path).unwrap().starts_with("//! "))
         .collect();
     assert!(without.is_empty(), "these begin without module docs: {without:#?}");

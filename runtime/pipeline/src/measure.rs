@@ -167,7 +167,8 @@ pub struct Measures {
     pub measured: Measured,
     pub log: LogStats,
     pub pool: PoolUse,
-    pub disk_free_bytes: u64,
+    /// None where the disk does not say.
+    pub disk_free_bytes: Option<u64>,
     /// In the order in which they came to be known.
     pub functions: Vec<FunctionMeasures>,
 }
@@ -184,7 +185,7 @@ pub struct FunctionMeasures {
 
 impl Core {
     pub(crate) fn measures(&self) -> Measures {
-        let disk_free_bytes = self.disk.free_bytes().unwrap_or(0);
+        let disk_free_bytes = self.disk.free_bytes().ok();
         let (log, at) = (self.reader.stats(), self.clock.now());
         let inner = self.lock();
         let totals = inner.totals;

@@ -69,7 +69,7 @@ impl Watch {
     /// Over when there is a tenth more than the bound.
     fn disk(&mut self, now: &Measures) -> Option<Alert> {
         let bound = self.bounds.disk_free?;
-        let free = now.disk_free_bytes;
+        let free = now.disk_free_bytes?;
         let (ty, since) = match self.disk_low {
             None if free < bound => {
                 self.disk_low = Some(now.at);
@@ -106,7 +106,12 @@ mod tests {
             measured: Measured::default(),
         };
         let functions = vec![function];
-        Measures { at: Timestamp(1000), disk_free_bytes: free, functions, ..Measures::default() }
+        Measures {
+            at: Timestamp(1000),
+            disk_free_bytes: Some(free),
+            functions,
+            ..Measures::default()
+        }
     }
 
     #[track_caller]
@@ -129,7 +134,7 @@ mod tests {
         check(watch, None, 1100, &[]);
         check(watch, Some(2000), 1100, &[LAG_HIGH]);
         // It is removed, and comes again.
-        let nothing = Measures { disk_free_bytes: 2000, ..Measures::default() };
+        let nothing = Measures { disk_free_bytes: Some(2000), ..Measures::default() };
         assert_eq!(watch.look(&nothing), []);
         check(watch, Some(2000), 1100, &[LAG_HIGH]);
     }

@@ -1,3 +1,6 @@
+//! The table of error codes as a whole: each once, in the form of the others, and the document that is
+//! written from it. Whether the sources have them all is asked by `tests/integration/tidy.rs`.
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

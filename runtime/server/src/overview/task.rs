@@ -74,9 +74,13 @@ pub(crate) async fn sample(
         let measures = pipeline.measures();
         samples.take(&measures);
         for alert in watch.look(&measures) {
-            tracing::warn!(r#type = alert.ty, data = %alert.data, "raised");
-            if let Err(error) = pipeline.alert(alert).await {
-                tracing::warn!(%error, "what was to be raised is lost");
+            let (ty, data) = (alert.ty, alert.data.to_string());
+            match pipeline.alert(alert).await {
+                Ok(Some(seq)) => tracing::warn!(r#type = ty, %seq, data, "raised"),
+                Ok(None) => tracing::warn!(r#type = ty, data, "told here only: it is no event"),
+                Err(error) => {
+                    tracing::warn!(r#type = ty, data, %error, "told here only: it is no event");
+                }
             }
         }
     }

@@ -31,6 +31,7 @@ pub(crate) struct OverviewView {
     handling: TimesView,
     latency: TimesView,
     sync: TimesView,
+    /// 0 where the disk does not say.
     disk_free_bytes: u64,
     /// Those with most to do first, at most 200.
     functions: Vec<FunctionOverviewView>,
@@ -117,7 +118,7 @@ impl OverviewView {
             handling: measures.measured.handling.into(),
             latency: measures.measured.latency.into(),
             sync: sync.into(),
-            disk_free_bytes: measures.disk_free_bytes,
+            disk_free_bytes: measures.disk_free_bytes.unwrap_or_default(),
             functions: functions.iter().map(of_function).collect(),
             functions_left_out,
         }

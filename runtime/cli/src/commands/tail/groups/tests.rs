@@ -1,3 +1,6 @@
+//! Items of the feed become groups: which attempt and which child belongs where, and what is forgotten.
+//! Makes the items that the tests of the picture use too. Draws nothing.
+
 use serde_json::{Value, json};
 
 use super::*;

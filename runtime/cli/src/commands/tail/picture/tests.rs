@@ -1,3 +1,6 @@
+//! What stands on the screen for a state of the view, and what keys make of it. Knows no terminal: a
+//! picture is text.
+
 use ratatui::crossterm::event::KeyCode;
 
 use super::super::groups::tests::{accepted, attempted, committed, dead, retried};
