@@ -131,10 +131,8 @@ impl Checkpointer {
         let CheckpointParts { store, reader, state, history, .. } = &self.parts;
         let retention = &self.options.retention;
         done.segments_dropped = retention::apply(retention, store, reader, history, now)?;
-        if done.segments_dropped > 0 {
-            // The view before the last transaction must not be held: it keeps pages from reuse.
-            state.adopt_view();
-        }
+        // The view before the last transaction must not be held: it keeps pages from reuse.
+        state.adopt_view();
         Ok(done)
     }
 

@@ -315,7 +315,7 @@ impl Up {
             segments_ahead: 1,
             ..LogOptions::default()
         };
-        let log = Log::open(Arc::clone(&disk), log_options, store.position())?;
+        let log = Log::open(Arc::clone(&disk), log_options, store.known())?;
         let dedup = Dedup::open(&store, &disk, dedup_options.clone())?;
         let state = StateStore::new(&store, 4096)?;
         let history = History::open(&store, &disk, log.reader.clone())?;

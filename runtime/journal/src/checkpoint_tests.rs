@@ -14,8 +14,10 @@ use crate::error::OpenError;
 use crate::fold::{Fold, PayloadRef};
 use crate::history_columns::{Columns, HistoryQuery, Outcomes, Types};
 use crate::history_index::{SegmentIndex, Summary, index_name};
+use crate::log::{Log, LogOptions};
 use crate::record::{Location, Stored};
 use crate::retention::Retention;
+use crate::segment::{parse_segment_name, segment_name};
 use crate::segment_table::SegmentInfo;
 use crate::sim::{Faults, Rng, SimDisk};
 use crate::store::Store;
@@ -208,6 +210,61 @@ fn a_directory_without_its_checkpoint_or_with_another_is_refused() {
     assert_eq!(read_all(&world).unwrap_err().code(), "journal.damaged");
     world.sim.boot().open("checkpoint.redb").unwrap().write_at(0, &[7; 9000]).unwrap();
     assert_eq!(read_all(&world).unwrap_err().code(), "journal.damaged");
+}
+
+#[test]
+fn a_segment_that_is_gone_is_missed_wherever_in_the_log_it_was() {
+    let mut world = World::new(8, small_options());
+    for _ in 0..300 {
+        world.append();
+    }
+    world.write();
+    world.up.checkpointer.step(world.maker.now).unwrap();
+    let segments = world.up.parts.reader.segments();
+    assert!(segments.len() > 3, "{segments:?}");
+    world.sim.kill();
+    for segment in &segments {
+        let name = segment_name(segment.generation);
+        let whole = world.sim.contents(&name).unwrap();
+        world.sim.boot().remove(&name).unwrap();
+        // What was made ready behind it continues it, and would miss it as well.
+        let ready = world.sim.names().into_iter().filter_map(|name| parse_segment_name(&name));
+        for generation in ready.filter(|ready| segments.last().unwrap().generation < *ready) {
+            world.sim.boot().remove(&segment_name(generation)).unwrap();
+        }
+        let store = Store::open(&world.sim.boot(), &StoreOptions::default()).unwrap();
+        let log = Log::open(world.sim.boot(), LogOptions::default(), store.known());
+        let error = log.map(drop).unwrap_err();
+        assert_eq!(error.code(), "journal.missing", "{error}");
+        assert!(error.to_string().contains(&name), "{name}: {error}");
+        drop(store);
+        let file = world.sim.boot().create(&name).unwrap();
+        file.write_at(0, &whole).unwrap();
+    }
+    let store = Store::open(&world.sim.boot(), &StoreOptions::default()).unwrap();
+    Log::open(world.sim.boot(), LogOptions::default(), store.known()).unwrap();
+}
+
+#[test]
+fn a_beginning_that_is_gone_is_named_though_numbers_were_passed_over() {
+    let mut world = World::new(8, small_options());
+    world.append();
+    world.write();
+    world.restart(false);
+    // Segments that are made ready, and never used, leave gaps in the numbers.
+    world.prepare();
+    world.prepare();
+    world.restart(false);
+    let segments = world.up.parts.reader.segments();
+    let [.., before, newest] = &segments[..] else { panic!("{segments:?}") };
+    assert!(newest.generation > before.generation + 1, "{segments:?}");
+    world.sim.kill();
+    for segment in &segments[..segments.len() - 1] {
+        world.sim.boot().remove(&segment_name(segment.generation)).unwrap();
+    }
+    let error = Log::open(world.sim.boot(), LogOptions::default(), None).map(drop).unwrap_err();
+    assert_eq!(error.code(), "journal.missing", "{error}");
+    assert!(error.to_string().contains(&segment_name(before.generation)), "{error}");
 }
 
 #[test]

@@ -94,6 +94,7 @@ pub use record::{
     RowStatus, Settle, Stored,
 };
 pub use record_replay::{Replay, ReplayFilter, ReplayState};
+pub use recover::Known;
 pub use retention::Retention;
 pub use segment_pool::Prepared;
 pub use segment_pool::Preparer;

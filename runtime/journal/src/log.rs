@@ -15,7 +15,7 @@ use crate::log_durable::Durable;
 use crate::log_queue::{Layout, Queue};
 use crate::log_read::LogReader;
 use crate::log_stats::Counters;
-use crate::recover::{Found, Inventory, check_beginning, inventory};
+use crate::recover::{Found, Inventory, Known, check_ends, inventory};
 use crate::recover_resume::{Fresh, resume, tidy};
 use crate::recover_walk::find_tail;
 use crate::segment::PAGE;
@@ -112,18 +112,20 @@ pub struct Recovered {
 }
 
 impl Log {
-    /// Recovers the log from `disk`. `replay_from` is the first number that the checkpoint has not
-    /// seen; what is before it is neither read nor checked, and proven durable. Afterwards
-    /// everything in the log is durable, and [`LogReader::scan`] gives it.
+    /// Recovers the log from `disk`. What is before [`Known::replay_from`] is neither read nor
+    /// checked, and proven durable. Afterwards everything in the log is durable, and
+    /// [`LogReader::scan`] gives it.
     pub fn open(
         disk: Arc<dyn Disk>,
         options: LogOptions,
-        replay_from: Option<Seq>,
+        known: impl Into<Known>,
     ) -> Result<Self, OpenError> {
+        let known = known.into();
+        let replay_from = known.replay_from;
         let segment_bytes = options.segment_bytes();
         let secret = disk.random();
         let mut inventory = inventory(&*disk, segment_bytes)?;
-        check_beginning(&*disk, &inventory, replay_from)?;
+        check_ends(&*disk, &inventory, &known)?;
         let tail = find_tail(&*disk, &inventory, replay_from)?;
         let fresh = resume(&*disk, &mut inventory, &tail, segment_bytes, secret)?;
         let spares_max = options.segments_ahead + 1;

@@ -58,6 +58,14 @@ impl Found {
         disk.open(&name).map_err(|source| io_error(disk, "open", &name, source))
     }
 
+    /// The segment that it continues.
+    fn before(&self) -> u32 {
+        match self.start {
+            Start::Rolled => self.generation - 1,
+            Start::Resumed(resumed) => resumed.sealed,
+        }
+    }
+
     /// The number before its first record, where its header says so.
     pub(crate) fn previous(&self) -> u64 {
         match self.start {
@@ -100,12 +108,39 @@ fn check_len(disk: &dyn Disk, segment: &Found) -> Result<(), OpenError> {
     Err(OpenError::Damaged { file, offset: u64::from(segment.len), what })
 }
 
-/// Refuses a log that does not reach back to where reading has to begin.
-pub(crate) fn check_beginning(
+/// What a checkpoint knows of the log from before. Nothing, if it is new.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Known {
+    /// The first number that it has not seen.
+    pub replay_from: Option<Seq>,
+    /// The oldest segment that there was and the newest.
+    pub segments: Option<(u32, u32)>,
+}
+
+impl From<Option<Seq>> for Known {
+    fn from(replay_from: Option<Seq>) -> Self {
+        Self { replay_from, segments: None }
+    }
+}
+
+/// Refuses a log of which a part is missing: an end that was there, or the beginning that reading
+/// needs.
+pub(crate) fn check_ends(
     disk: &dyn Disk,
     inventory: &Inventory,
-    replay_from: Option<Seq>,
+    known: &Known,
 ) -> Result<(), OpenError> {
+    let missing =
+        |generation| Err(OpenError::Missing { file: disk.path(&segment_name(generation)) });
+    if let Some((oldest, newest)) = known.segments {
+        // Segments that were made ready, and never used, are given new numbers.
+        if newest > inventory.newest_generation {
+            return missing(newest);
+        }
+        if inventory.chain.first().is_none_or(|segment| segment.generation > oldest) {
+            return missing(oldest);
+        }
+    }
     let Some(oldest) = inventory.chain.first() else { return Ok(()) };
     let Some(first) = oldest.first.and_then(Seq::new) else {
         // The oldest segment is never one that waits to be used: something was in it.
@@ -113,11 +148,9 @@ pub(crate) fn check_beginning(
         let what = "the first batch of the oldest segment is not intact";
         return Err(OpenError::Damaged { file, offset: u64::from(HEADER_PAGE), what });
     };
-    match replay_from {
-        None if first.get() > 1 => {
-            // Without a checkpoint nothing has ever been dropped: the beginning was taken away.
-            Err(OpenError::Missing { file: disk.path(&segment_name(oldest.generation - 1)) })
-        }
+    match known.replay_from {
+        // Without a checkpoint nothing has ever been dropped: the beginning was taken away.
+        None if first.get() > 1 => missing(oldest.before()),
         Some(needed) if needed < first => Err(OpenError::CheckpointBehind { needed, first }),
         _ => Ok(()),
     }
@@ -163,9 +196,10 @@ fn chain(disk: &dyn Disk, mut found: BTreeMap<u32, Found>) -> Result<Chain, Open
     let Some((_, newest)) = found.pop_last() else { return Ok((chain, void)) };
     let mut current = newest;
     loop {
-        let (before, sealed_end) = match current.start {
-            Start::Rolled => (current.generation - 1, None),
-            Start::Resumed(resumed) => (resumed.sealed, Some(resumed.sealed_end)),
+        let before = current.before();
+        let sealed_end = match current.start {
+            Start::Rolled => None,
+            Start::Resumed(resumed) => Some(resumed.sealed_end),
         };
         chain.push(current);
         void.extend(found.range(before.saturating_add(1)..).map(|(generation, _)| *generation));

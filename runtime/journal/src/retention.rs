@@ -42,6 +42,7 @@ pub(crate) fn apply(
     now: Timestamp,
 ) -> Result<u32> {
     let mut dropped = 0;
+    store.note_segments(&reader.segments())?;
     while let Some(oldest) = candidate(retention, store, reader, history, now) {
         let keep_from = match oldest.last {
             Some(last) => {
@@ -50,6 +51,8 @@ pub(crate) fn apply(
             }
             None => oldest.first,
         };
+        // Before it goes: a segment must not be missed by the next start that was given up.
+        store.note_segments(reader.segments().get(1..).unwrap_or_default())?;
         let io = StoreError::io(reader.disk.path(""));
         if !reader.drop_oldest(keep_from).map_err(io)? {
             break;

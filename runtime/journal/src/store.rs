@@ -21,6 +21,9 @@ use crate::error::OpenError;
 use crate::fold::PayloadRef;
 use crate::record::{Definition, DeliveryRow};
 use crate::record_replay::{Replay, decode_replay};
+use crate::recover::Known;
+use crate::segment_table::SegmentInfo;
+use crate::store_commit::Commit;
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
 use crate::store_file::{self, FILE, Meta, OpenDatabase, StoreOptions, TOTAL_ACCEPTED};
@@ -67,6 +70,27 @@ impl Store {
     /// when it has seen no record.
     pub fn position(&self) -> Option<Seq> {
         self.view().next
+    }
+
+    /// What it knows of the log that it belongs to.
+    pub fn known(&self) -> Known {
+        let view = self.view();
+        Known { replay_from: view.next, segments: view.segments }
+    }
+
+    /// Writes down which segments the log consists of, so that the next start misses those that
+    /// are gone. Durable when it returns.
+    pub fn note_segments(&self, segments: &[SegmentInfo]) -> Result<(), StoreError> {
+        let (Some(oldest), Some(newest)) = (segments.first(), segments.last()) else {
+            return Ok(());
+        };
+        let now = (oldest.generation, newest.generation);
+        if self.view().segments == Some(now) {
+            return Ok(());
+        }
+        let commit = Commit::begin(self)?;
+        commit.segments(now.0, now.1)?;
+        commit.finish()
     }
 
     /// Eight hexadecimal digits that tell this data directory from others.

@@ -18,8 +18,8 @@ use crate::store::Store;
 use crate::store_counters::{Counters, FunctionCounters};
 use crate::store_error::{Found, StoreError};
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, PAYLOADS, REPLAYS, RUNS, TOTAL_ACCEPTED,
-    Table, guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, META, META_NEXT, META_SEGMENTS, PAYLOADS, REPLAYS, RUNS,
+    TOTAL_ACCEPTED, Table, guarded,
 };
 use crate::store_keys::write_delivery;
 use crate::store_value::{payload_value, read_payload_ref, read_row, row_value, seal};
@@ -71,6 +71,14 @@ impl<'a> Commit<'a> {
             self.put(META, META_NEXT, &e.finish())?;
         }
         Ok(())
+    }
+
+    /// Writes down which segments the log consists of: what is missing of them can be told then.
+    pub(crate) fn segments(&self, oldest: u32, newest: u32) -> Result<()> {
+        let mut e = Encoder::with_capacity(10);
+        e.varint(u64::from(oldest));
+        e.varint(u64::from(newest));
+        self.put(META, META_SEGMENTS, &e.finish())
     }
 
     fn replays(&self, fold: &Fold) -> Result<()> {

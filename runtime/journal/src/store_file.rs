@@ -37,6 +37,8 @@ pub(crate) const META_VERSION: &[u8] = b"version";
 pub(crate) const META_HOST: &[u8] = b"host";
 pub(crate) const META_KEY: &[u8] = b"key";
 pub(crate) const META_NEXT: &[u8] = b"next";
+/// The oldest and the newest segment of the log.
+pub(crate) const META_SEGMENTS: &[u8] = b"segments";
 /// The row of the table `counters` that belongs to no function.
 pub(crate) const TOTAL_ACCEPTED: &[u8] = b"";
 

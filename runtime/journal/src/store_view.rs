@@ -13,8 +13,8 @@ use crate::error::CodecError;
 use crate::state::Versioned;
 use crate::store_error::StoreError;
 use crate::store_file::{
-    COUNTERS, DEFINITIONS, DELIVERIES, EXPIRIES, META, META_NEXT, OpenDatabase, PAYLOADS, REPLAYS,
-    RUNS, ReadTable, STATE, USAGE, guarded,
+    COUNTERS, DEFINITIONS, DELIVERIES, EXPIRIES, META, META_NEXT, META_SEGMENTS, OpenDatabase,
+    PAYLOADS, REPLAYS, RUNS, ReadTable, STATE, USAGE, guarded,
 };
 use crate::store_keys::{parse_expiry_key, seq_of};
 use crate::store_value::{read_state_value, unseal};
@@ -23,6 +23,8 @@ use crate::store_value::{read_state_value, unseal};
 pub(crate) struct View {
     /// Every record below this number is in it.
     pub(crate) next: Option<Seq>,
+    /// The oldest and the newest segment of the log, when that was last written down.
+    pub(crate) segments: Option<(u32, u32)>,
     /// When the first of the state expires, whether or not that has passed.
     pub(crate) first_expiry: Option<Timestamp>,
     pub(crate) state: ReadTable,
@@ -46,6 +48,7 @@ impl View {
             let table = |table| txn.open_table(table);
             let view = Self {
                 next: None,
+                segments: None,
                 first_expiry: None,
                 state: table(STATE)?,
                 expiries: table(EXPIRIES)?,
@@ -62,6 +65,10 @@ impl View {
         })?;
         if let Some(next) = view.get(&meta, META_NEXT)? {
             view.next = Some(view.decode(Decoder::new(&next).seq())?);
+        }
+        if let Some(segments) = view.get(&meta, META_SEGMENTS)? {
+            let decode = |mut d: Decoder<'_>| Ok((d.number()?, d.number()?));
+            view.segments = Some(view.decode(decode(Decoder::new(&segments)))?);
         }
         view.first_expiry = view.find_first_expiry()?;
         Ok(view)

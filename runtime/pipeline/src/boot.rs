@@ -79,7 +79,7 @@ pub(crate) fn boot(
         store.replays()?,
     );
     store.deliveries(|row, payload| recovery.row(&row, payload))?;
-    let log = Log::open(Arc::clone(&disk), sizes.log, store.position())?;
+    let log = Log::open(Arc::clone(&disk), sizes.log, store.known())?;
     let Log { appender, durable, reader, writer, preparer, .. } = log;
     let history = History::open(&store, &disk, reader.clone())?;
     for stored in reader.scan(store.position().unwrap_or(Seq::FIRST), None) {
