@@ -289,3 +289,26 @@ fn what_is_sent_is_found_in_the_state_and_its_history() {
     page.see("#changes", "deploy counter");
     page.is_well(&[]);
 }
+
+#[test]
+fn functions_come_page_by_page_and_are_found_by_the_host() {
+    let host = Host::start();
+    (0..52).for_each(|n| drop(host.deploy(&format!("f-{n:02}"), "counter")));
+    host.deploy("mail-order", "counter");
+    let Some(mut page) = Page::of(&host) else { return };
+    page.go("functions");
+    page.wait("document.querySelectorAll('#list tbody tr').length === 50");
+    page.click(".pager a", "Next page");
+    page.at("functions?cursor=f-49");
+    page.wait("document.querySelectorAll('#list tbody tr').length === 3");
+    page.see("#list", "mail-order");
+    page.press("/");
+    page.wait("document.activeElement.type === 'search'");
+    page.press("f-1");
+    page.at("functions?name=f-1");
+    page.wait("document.querySelectorAll('#list tbody tr').length === 10");
+    page.wait("document.activeElement.type === 'search'");
+    page.press("x");
+    page.see("#list", "No function has this in its name.");
+    page.is_well(&[]);
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Host, Request, committed, component, event, root};
+use crate::harness::{Host, Request, committed, component, event, root, trip};
 
 /// A component without any export: well-formed, and of another world.
 const OTHER_WORLD: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -356,4 +356,39 @@ fn state_is_listed_by_key_and_prefix_page_by_page() {
     let entries = one["entries"].as_array().unwrap();
     assert_eq!((entries.len(), &entries[0]["value"]), (1, &json!(1)));
     assert_eq!(host.get(format!("{path}?key=b&prefix=x"))["entries"], json!([]));
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list["functions"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn functions_are_listed_all_or_page_by_page() {
+    let host = Host::start();
+    let all: Vec<String> = (0..203).map(|n| format!("f-{n:03}")).collect();
+    all.iter().for_each(|name| drop(host.deploy(name, "counter")));
+    host.deploy("mail-f", "counter");
+    let whole = host.get("/api/v1/functions");
+    assert_eq!((names(&whole).len(), &whole["cursor"]), (204, &Value::Null));
+
+    let path = "/api/v1/functions?prefix=f-";
+    let first = host.get(format!("{path}&limit=150"));
+    assert_eq!(names(&first), all[..150]);
+    assert_eq!(first["cursor"], "f-149");
+    let rest = host.get(format!("{path}&limit=150&cursor=f-149"));
+    assert_eq!(
+        (names(&rest), &rest["cursor"]),
+        (all[150..].iter().map(|n| &**n).collect(), &Value::Null)
+    );
+    assert_eq!(names(&host.get("/api/v1/functions?contains=il-")), ["mail-f"]);
+    // One that goes between two pages takes nothing along.
+    host.send(Request::new("DELETE", "/api/v1/functions/f-149")).expect(200);
+    assert_eq!(host.get(format!("{path}&limit=150&cursor=f-149")), rest);
+
+    let listed = trip(&host, &["functions", "--json"]).json();
+    assert_eq!((names(&listed).len(), &listed["cursor"]), (203, &Value::Null));
+    let text = trip(&host, &["functions", "--prefix", "f-", "--contains", "9"]).expect(0).stdout;
+    assert_eq!(text.lines().count(), 1 + 37, "{text}");
+    let nobody = trip(&host, &["functions", "--prefix", "x"]).expect(0).stdout;
+    assert!(nobody.contains("no function has such a name"), "{nobody}");
 }

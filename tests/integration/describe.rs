@@ -151,7 +151,7 @@ fn functions(walk: &Walk) {
     walk.ask(("deployFunction", 422), path, |r| r.body("application/wasm", b"nothing".to_vec()));
     walk.ask(("deployFunction", 400), &format!("{path}?weight=0"), wasm("counter"));
     walk.ask(("deployFunction", 201), "/api/v1/functions/script", wasm("script"));
-    walk.get("listFunctions", "/api/v1/functions");
+    walk.get("listFunctions", "/api/v1/functions?prefix=c&contains=o&limit=1");
     walk.get("getFunction", path);
     walk.ask(("getFunction", 404), "/api/v1/functions/nobody", |request| request);
     walk.ask(("getFunction", 400), "/api/v1/functions/No", |request| request);

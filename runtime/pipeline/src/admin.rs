@@ -18,29 +18,6 @@ use crate::listing::Found;
 use crate::slab::Slot;
 
 impl Core {
-    pub(crate) fn function_infos(&self) -> Vec<FunctionInfo> {
-        let (now, inner) = (self.clock.now(), self.lock());
-        let live = inner.functions.iter().filter(|(_, f)| !f.definition.deleted);
-        let mut infos: Vec<_> = live.map(|(name, _)| inner.function_info(name, now)).collect();
-        drop(inner);
-        infos.sort_by(|a, b| a.name.cmp(&b.name));
-        infos.into_iter().map(|info| self.with_state(info)).collect()
-    }
-
-    pub(crate) fn function_info(&self, name: &FunctionName) -> Option<FunctionInfo> {
-        let (now, inner) = (self.clock.now(), self.lock());
-        let live = inner.functions.get(name).is_some_and(|f| !f.definition.deleted);
-        let info = live.then(|| inner.function_info(name, now));
-        drop(inner);
-        info.map(|info| self.with_state(info))
-    }
-
-    /// Counted without the lock: what expires may have to be looked up on disk.
-    fn with_state(&self, info: FunctionInfo) -> FunctionInfo {
-        let state = self.state.usage(&info.name, self.clock.now());
-        FunctionInfo { state, ..info }
-    }
-
     /// Reopens dead letters, at the end of their lanes. Those not dead are left alone.
     pub(crate) async fn redrive(&self, selection: &Selection) -> Result<u64, ChangeError> {
         let selected = self.selected(selection)?;
@@ -160,13 +137,18 @@ impl Inner {
         }
     }
 
-    fn function_info(&self, name: &FunctionName, now: Timestamp) -> FunctionInfo {
-        let function = &self.functions[name];
+    /// None of a function that was removed. How much state it has, the lock does not know.
+    pub(crate) fn live_function(
+        &self,
+        name: &FunctionName,
+        now: Timestamp,
+    ) -> Option<FunctionInfo> {
+        let function = self.functions.get(name).filter(|f| !f.definition.deleted)?;
         let id = self.queue.find(name);
         let counts = id.map(|id| self.queue.function(id).counts);
         let active = id.zip(function.active.as_ref());
         let schedules = active.map(|(id, active)| self.schedule_infos(id, &active.manifest));
-        FunctionInfo {
+        Some(FunctionInfo {
             name: name.clone(),
             active: function.definition.active,
             previous: function.definition.previous,
@@ -179,7 +161,7 @@ impl Inner {
             schedules: schedules.unwrap_or_default(),
             state: StateUsage::default(),
             filter_errors: function.filter_errors.load(Ordering::Relaxed),
-        }
+        })
     }
 
     /// Of these, the ones that can be given up: dead letters, and what is open and does not run.

@@ -11,8 +11,8 @@ use triphammer_model::{
 use triphammer_outbound::RequestCounts;
 
 pub use crate::info_functions::{
-    CanaryEnded, CanaryInfo, Counts, Deploy, Deployed, FunctionInfo, Remove, Removed, RevisionInfo,
-    ScheduleInfo,
+    CanaryEnded, CanaryInfo, Counts, Deploy, Deployed, FunctionInfo, FunctionPage, FunctionQuery,
+    Remove, Removed, RevisionInfo, ScheduleInfo,
 };
 
 /// Proof that an event is on disk.

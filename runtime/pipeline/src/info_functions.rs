@@ -63,6 +63,25 @@ pub struct FunctionInfo {
     pub filter_errors: u64,
 }
 
+/// Which functions are meant: all, unless more is said.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionQuery {
+    /// How their names begin.
+    pub prefix: String,
+    /// What is anywhere in their names.
+    pub contains: String,
+    /// No bound when there is none.
+    pub limit: Option<usize>,
+    pub cursor: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FunctionPage {
+    /// By name.
+    pub functions: Vec<FunctionInfo>,
+    pub cursor: Option<String>,
+}
+
 /// A revision that gets a part of a function's work beside the active one.
 #[derive(Clone, Copy, Debug)]
 pub struct CanaryInfo {

@@ -34,6 +34,7 @@ mod firing;
 mod fitting;
 mod fn_queue;
 mod fn_timers;
+mod function_pages;
 mod gates;
 mod give_up;
 mod hands;
@@ -97,9 +98,9 @@ pub use feed::FeedItem;
 pub use info::{
     AttemptStory, BreakerSteps, CanaryEnded, CanaryInfo, Counts, DeliveryInfo, DeliveryPage,
     DeliveryQuery, DeliveryResult, DeliveryStory, Deploy, Deployed, DryRun, Emitted, EventOutcome,
-    EventPage, EventQuery, EventSummary, FunctionInfo, Receipt, Remove, Removed, Replayed,
-    RevisionInfo, ScheduleInfo, Selection, Settled, StateEntry, StatePage, StateQuery, Stats,
-    Status, Story, WaitKind, Waited, WaitingFor,
+    EventPage, EventQuery, EventSummary, FunctionInfo, FunctionPage, FunctionQuery, Receipt,
+    Remove, Removed, Replayed, RevisionInfo, ScheduleInfo, Selection, Settled, StateEntry,
+    StatePage, StateQuery, Stats, Status, Story, WaitKind, Waited, WaitingFor,
 };
 pub use lanes::LaneInfo;
 pub use measure::{Attempts, FunctionMeasures, Measured, Measures, PoolUse};

@@ -18,8 +18,8 @@ use crate::deploy::Deployer;
 use crate::error::{AcceptError, ChangeError, DeployError, NotReady, OpenError, QueryError};
 use crate::feed::FeedItem;
 use crate::info::{
-    Counts, Deploy, Deployed, DryRun, FunctionInfo, Receipt, Remove, Removed, Replayed, Selection,
-    Stats, Waited,
+    Counts, Deploy, Deployed, DryRun, FunctionInfo, FunctionPage, FunctionQuery, Receipt, Remove,
+    Removed, Replayed, Selection, Stats, Waited,
 };
 use crate::measure::{Measures, PoolUse};
 use crate::open::{Engine, open};
@@ -123,12 +123,17 @@ impl Pipeline {
         self.deployer.subscribe(name, manifest).await
     }
 
-    /// By name.
+    /// All of them, by name.
     pub async fn functions(&self) -> Result<Vec<FunctionInfo>, QueryError> {
-        let functions = self.core.function_infos();
+        Ok(self.function_page(&FunctionQuery::default()).await?.functions)
+    }
+
+    /// By name, those that are asked for.
+    pub async fn function_page(&self, query: &FunctionQuery) -> Result<FunctionPage, QueryError> {
+        let page = self.core.find_functions(query)?;
         // What they count must not be taken back by a crash.
         self.caught_up().await?;
-        Ok(functions)
+        Ok(page)
     }
 
     pub async fn function(&self, name: &FunctionName) -> Result<FunctionInfo, ChangeError> {

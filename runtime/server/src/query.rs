@@ -78,10 +78,16 @@ impl Query {
 
     /// The parameter `limit`.
     pub(crate) fn limit(&mut self) -> Result<usize, Problem> {
+        Ok(self.limit_if_any()?.unwrap_or(LIMIT_DEFAULT))
+    }
+
+    /// The same for a list that is whole when the request does not say.
+    pub(crate) fn limit_if_any(&mut self) -> Result<Option<usize>, Problem> {
         match self.parsed::<usize>("limit")? {
-            None => Ok(LIMIT_DEFAULT),
-            Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
-            Some(_) => Err(wrong("limit", "is a number from 1 to 1000")),
+            Some(limit) if !(1..=LIMIT_MAX).contains(&limit) => {
+                Err(wrong("limit", "is a number from 1 to 1000"))
+            }
+            limit => Ok(limit),
         }
     }
 

@@ -2,21 +2,39 @@
 
 use serde_json::Value;
 
-use super::API;
+use super::{API, listing};
 use crate::client::types::{Function, Functions};
-use crate::client::{Client, Path};
+use crate::client::{self, Client, Path};
 use crate::error::Error;
 use crate::output::{BAD, Cell, GOOD, NAME, NOTE, Output, Table, count};
 
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Functions whose names begin so
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// Functions that have this anywhere in their names
+    #[arg(long, value_name = "TEXT")]
+    contains: Option<String>,
+}
 
-pub(crate) fn run(Args {}: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
-    let answer = client.get(Path::new(API).segment("functions"))?;
+/// Each comes with all of its revisions.
+const PAGE: usize = 200;
+
+pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<(), Error> {
+    let Args { prefix, contains } = args;
+    let path = Path::new(API)
+        .segment("functions")
+        .maybe("prefix", prefix.as_deref())
+        .maybe("contains", contains.as_deref());
+    let answer = listing::fetch_by(client, &path, "functions", (usize::MAX, PAGE))?;
     if output.is_json() {
-        return output.json(&answer.value()?);
+        return output.json(&answer);
     }
-    let Functions { functions } = answer.json()?;
+    let Functions { functions } = serde_json::from_value(answer).map_err(client::Error::Shape)?;
+    if functions.is_empty() && (prefix.is_some() || contains.is_some()) {
+        return output.line("no function has such a name");
+    }
     if functions.is_empty() {
         return output.line("no functions yet: begin one with `trip new NAME`");
     }

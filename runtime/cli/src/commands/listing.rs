@@ -14,10 +14,20 @@ pub(super) fn fetch(
     member: &str,
     limit: usize,
 ) -> Result<Value, Error> {
+    fetch_by(client, path, member, (limit, PAGE_MAX))
+}
+
+/// The same, so many at a time: for entries that are large.
+pub(super) fn fetch_by(
+    client: &Client,
+    path: &Path,
+    member: &str,
+    (limit, page_max): (usize, usize),
+) -> Result<Value, Error> {
     let mut entries = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let page = (limit - entries.len()).clamp(1, PAGE_MAX);
+        let page = (limit - entries.len()).clamp(1, page_max);
         let path = path.clone().query("limit", page).maybe("cursor", cursor.as_deref());
         let mut answer = client.get(path)?.value()?;
         cursor = answer["cursor"].as_str().map(str::to_owned);

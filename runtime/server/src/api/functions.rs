@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use triphammer_model::{FunctionName, OrderingKey, RevisionId, Seq};
 use triphammer_pipeline::{
-    ChangeError, Deploy, FunctionInfo, QueryError, Remove, Share, StateQuery,
+    ChangeError, Deploy, FunctionInfo, FunctionQuery, QueryError, Remove, Share, StateQuery,
 };
 
 use super::parse;
@@ -13,15 +13,21 @@ use crate::body::Allowance;
 use crate::problem::Problem;
 use crate::route::{self, Answer, Call, json, noted};
 use crate::views::{
-    Activate, DeployedView, FunctionView, FunctionsView, RemovedView, StateChangeView,
-    StateEntryView,
+    Activate, DeployedView, FunctionView, RemovedView, StateChangeView, StateEntryView,
 };
 
-pub(crate) async fn list(call: Call<'_>) -> Answer {
+/// Without a limit it is all of them: so it was before there were pages.
+pub(crate) async fn list(mut call: Call<'_>) -> Answer {
+    let query = FunctionQuery {
+        prefix: call.query.text("prefix").unwrap_or_default(),
+        contains: call.query.text("contains").unwrap_or_default(),
+        limit: call.query.limit_if_any()?,
+        cursor: call.query.filled("cursor"),
+    };
     call.query.done()?;
-    let functions = call.server.pipeline.functions().await?;
-    let functions = functions.into_iter().map(Into::into).collect();
-    json(StatusCode::OK, &FunctionsView { functions })
+    let page = call.server.pipeline.function_page(&query).await?;
+    let functions: Vec<_> = page.functions.into_iter().map(FunctionView::from).collect();
+    route::list("functions", &functions, page.cursor.as_deref())
 }
 
 pub(crate) async fn show(call: Call<'_>, name: &str) -> Answer {

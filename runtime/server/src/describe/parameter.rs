@@ -55,6 +55,15 @@ pub(super) fn paging() -> [Value; 2] {
     ]
 }
 
+/// The same of a list that is whole without a `limit`.
+pub(super) fn paging_if_asked() -> [Value; 2] {
+    let [mut limit, cursor] = paging();
+    if let Some(schema) = limit["schema"].as_object_mut() {
+        schema.remove("default");
+    }
+    [limit, cursor]
+}
+
 /// What a canary gets: `weight` and `failures`.
 pub(super) fn share() -> [Value; 2] {
     let (weight, failures) = share_schemas();

@@ -77,7 +77,7 @@ async fn what_can_only_be_looked_at() {
             "triphammer_events_accepted_total 0",
         ),
         ("/", "text/html; charset=utf-8", "<title>Triphammer</title>"),
-        ("/api/v1/functions", "application/json", r#"{"functions":[]}"#),
+        ("/api/v1/functions", "application/json", r#"{"functions":[],"cursor":null}"#),
         ("/api/v1/events", "application/json", r#"{"events":[],"cursor":null}"#),
         (
             "/api/v1/deliveries?status=dead",
@@ -171,6 +171,9 @@ async fn wrong_requests_of_the_admin_api_say_what_is_wrong() {
         ("/events?x=1", "http.method"),
         ("/healthz?x=1", "http.query"),
         ("/api/v1/functions?x=1", "http.query"),
+        ("/api/v1/functions?limit=0", "http.query"),
+        ("/api/v1/functions?limit=1001", "http.query"),
+        ("/api/v1/functions?cursor=UPPER", "query.cursor"),
         ("/api/v1/events?limit=0", "http.query"),
         ("/api/v1/events?limit=2000", "http.query"),
         ("/api/v1/events?type=a..b", "http.query"),

@@ -6,15 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{FunctionView, ReplayView};
+use super::ReplayView;
 use crate::describe::{manifest, words};
 use crate::hooks::HookInfo;
-
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Functions")]
-pub(crate) struct FunctionsView {
-    pub(crate) functions: Vec<FunctionView>,
-}
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Removed")]

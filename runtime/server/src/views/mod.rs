@@ -22,8 +22,8 @@ use crate::describe::words;
 use crate::{codec, receipts};
 
 pub(crate) use bodies::{
-    Activate, Counted, EvaluationErrorView, EvaluationView, FilterTest, FunctionsView, HookView,
-    OneReplay, RawReplay, RawSelection, RemovedView, ReplayOne, ReplayedView,
+    Activate, Counted, EvaluationErrorView, EvaluationView, FilterTest, HookView, OneReplay,
+    RawReplay, RawSelection, RemovedView, ReplayOne, ReplayedView,
 };
 pub(crate) use functions::{DeployedView, DryRunView, FunctionView, StateEntryView};
 pub(crate) use history::{DeliveryView, EventSummaryView, StoryView};

@@ -5,22 +5,24 @@ import { h, replace, to } from "./dom.js";
 import { number, percent, short } from "./format.js";
 import { every } from "./live.js";
 import { empty, fail, fillWith } from "./notice.js";
-import { chip, table } from "./table.js";
+import { chip, pager, table } from "./table.js";
 import { uploader } from "./upload.js";
 
 const AGAIN_MS = 5000;
-/// More are found by the filter.
-const SHOWN_MAX = 200;
+const LIMIT = 50;
+/// Between a key and the question: who types goes on typing.
+const TYPED_MS = 150;
 
 export async function show({ root, signal, query, title }) {
   title("Functions");
+  let asked = query;
   const list = h("section", { class: "card", id: "list" });
   const filter = h("input", {
     type: "search",
     placeholder: "Filter by name",
     "aria-label": "Filter by name",
     "data-search": true,
-    value: query.name ?? "",
+    value: asked.name ?? "",
   });
   const place = h("div", { class: "stack" });
   replace(
@@ -30,37 +32,46 @@ export async function show({ root, signal, query, title }) {
     place,
     list,
   );
-  let functions = [];
-  const draw = () => listOf(functions, filter.value.trim());
+  /// What was asked last, however the answers overtake each other.
   const load = async () => {
-    ({ functions } = await get(api("functions"), null, signal));
-    return draw();
+    for (;;) {
+      const before = asked;
+      const { name: contains, cursor } = before;
+      const page = await get(api("functions"), { contains, limit: LIMIT, cursor }, signal);
+      if (asked === before) return listOf(page, before);
+    }
   };
-  filter.addEventListener("input", () => replace(list, draw()));
+  const refresh = () => load().then((made) => replace(list, made), fail);
+  let typed;
+  filter.addEventListener("input", () => {
+    clearTimeout(typed);
+    typed = setTimeout(() => {
+      if (signal.aborted) return;
+      asked = { name: filter.value.trim() };
+      // The address is that of what is shown, and the page stays with its focus.
+      history.replaceState(null, "", to(["functions"], asked));
+      refresh();
+    }, TYPED_MS);
+  });
   await fillWith(list, load);
   every(AGAIN_MS, signal, () => {
     // Not while a key walks through the list: it would lose its place.
     if (list.contains(document.activeElement)) return;
-    load().then((made) => replace(list, made), fail);
+    refresh();
   });
 }
 
-function listOf(functions, text) {
-  const found = functions.filter((f) => f.name.includes(text));
-  if (functions.length === 0)
-    return empty(
-      "No function is deployed yet.",
-      "Drop a component above, or run ",
-      h("code", null, "trip deploy PATH"),
-      ".",
-    );
-  if (found.length === 0) return empty("No function has this in its name.", "Try less of it.");
-  const shown = found.slice(0, SHOWN_MAX);
-  const more = found.length - shown.length;
-  return [
-    table(COLUMNS, shown, { caption: "Functions" }),
-    more ? h("p", { class: "dim" }, `${number(more)} more: filter by name.`) : null,
-  ];
+function listOf({ functions, cursor }, asked) {
+  const next = pager(["functions"], asked, cursor);
+  if (functions.length > 0) return [table(COLUMNS, functions, { caption: "Functions" }), next];
+  if (asked.name) return empty("No function has this in its name.", "Try less of it.");
+  if (asked.cursor) return [empty("None on this page."), next];
+  return empty(
+    "No function is deployed yet.",
+    "Drop a component above, or run ",
+    h("code", null, "trip deploy PATH"),
+    ".",
+  );
 }
 
 const open = ({ ready, running, waiting, blocked }) => ready + running + waiting + blocked;

@@ -148,6 +148,7 @@ function ascii(config) {
 
 /// As it is before; null for a new one, which is no error to ask for.
 async function current(name) {
-  const { functions } = await get(api("functions"));
+  // Whoever begins with a name, it comes before them.
+  const { functions } = await get(api("functions"), { prefix: name, limit: 1 });
   return functions.find((f) => f.name === name) ?? null;
 }

@@ -7,12 +7,13 @@ use super::{
 };
 use crate::describe::manifest::Manifest;
 use crate::describe::operation::{DEPLOY, OPERATE, Operation, READ, json_of};
-use crate::describe::parameter::{flag, function, in_header, in_query, json_header, paging, share};
+use crate::describe::parameter::{
+    flag, function, in_header, in_query, json_header, paging, paging_if_asked, share,
+};
 use crate::describe::schemas::Schemas;
 use crate::describe::words::{self, CloudEvent};
 use crate::views::{
-    Activate, DeployedView, DryRunView, FunctionView, FunctionsView, RemovedView, StateChangeView,
-    StateEntryView,
+    Activate, DeployedView, DryRunView, FunctionView, RemovedView, StateChangeView, StateEntryView,
 };
 
 const TAG: &str = "functions";
@@ -37,11 +38,19 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
 
 fn list(schemas: &mut Schemas) -> Operation {
     let first = json!({ "name": "$response.body#/functions/0/name" });
-    Operation::new(("get", "/api/v1/functions"), "listFunctions", TAG, READ, "All functions")
-        .answers("200", "By name.", json_of(schemas.answer::<FunctionsView>()))
+    let functions = schemas.page::<FunctionView>("functions");
+    let part = |name, about| in_query(name, json!({ "type": "string" }), about);
+    Operation::new(("get", "/api/v1/functions"), "listFunctions", TAG, READ, "Functions")
+        .about("All of them, where no `limit` is given.")
+        .with([
+            part("prefix", "Names that begin so."),
+            part("contains", "Names that have this anywhere."),
+        ])
+        .with(paging_if_asked())
+        .answers("200", "By name.", json_of(functions))
         .leads_to("getFunction", &first)
         .leads_to("getState", &first)
-        .refuses(&[QUERY, DISK])
+        .refuses(&[QUERY, PAGE, DISK])
 }
 
 fn show(schemas: &mut Schemas) -> Operation {
