@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Host, Setup, committed, component, event, trip};
+use crate::harness::{Host, Request, Setup, committed, component, event, trip};
 
 /// The log's files, the oldest first.
 fn segments(data: &Path) -> Vec<PathBuf> {
@@ -114,6 +114,47 @@ fn damage_below_what_is_durable_is_refused_with_file_and_offset() {
     let host = setup.start();
     let events = host.get("/api/v1/events?subject=needle-in-the-log");
     assert_eq!(events["events"].as_array().unwrap().len(), 1, "mended, all is there");
+}
+
+#[test]
+fn an_old_event_that_is_damaged_is_left_out_of_listings_and_named() {
+    let sent = |host: &Host, subject| host.accept(&event("a.b").subject(subject))["seq"].clone();
+    let host = Host::start();
+    let (first, second) = (sent(&host, "one"), sent(&host, "needle-in-the-log"));
+    // A start reads the segment that the checkpoint ends in: it has to be a later one.
+    let host = host.terminate().setup.start();
+    let third = sent(&host, "three");
+    let setup = host.terminate().setup;
+    let (path, at) = find(setup.data_dir(), "needle-in-the-log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+
+    let host = setup.start();
+    let seqs = |list: &Value| -> Vec<Value> {
+        list["events"].as_array().unwrap().iter().map(|event| event["seq"].clone()).collect()
+    };
+    for path in ["", "?limit=2", "?outcome=unrouted"].map(|query| format!("/api/v1/events{query}"))
+    {
+        let page = host.get(&path);
+        assert_eq!(page["damaged"], json!([second]), "{path} {page}");
+        assert_eq!(seqs(&page)[0], third, "{path}");
+    }
+    let rest = host.get(format!("/api/v1/events?limit=2&cursor={}", second.as_str().unwrap()));
+    assert_eq!((seqs(&rest), rest.get("damaged")), (vec![first.clone()], None));
+    let newer = host.get("/api/v1/events?subject=three");
+    assert_eq!((seqs(&newer), newer.get("damaged")), (vec![third.clone()], None));
+    let alone = format!("/api/v1/events/{}", second.as_str().unwrap());
+    host.send(Request::get(alone)).problem(500, "journal.read");
+
+    let told = trip(&host, &["events", "--json"]).expect(0);
+    let list: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!((seqs(&list), &list["damaged"]), (vec![third, first], &json!([second])));
+    assert_eq!(told.stderr.lines().count(), 1, "{}", told.stderr);
+    assert!(told.stderr.contains("1 event is left out"), "{}", told.stderr);
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let told = |line: &&str| line.contains("can't be read") && line.contains(name);
+    assert_eq!(host.log().lines().filter(told).count(), 1, "{}", host.log());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use triphammer_model::{Seq, Timestamp};
 use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::history_columns::{Columns, Outcomes, Types};
+use crate::history_damage::Damages;
 use crate::history_index::{SegmentIndex, Summary, index_name, parse_index_name};
 use crate::log_read::LogReader;
 use crate::record::{Entrance, Location, Record, Stored};
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) reader: LogReader,
     tail: Mutex<Tail>,
     sealed: RwLock<BTreeMap<u32, Arc<SegmentIndex>>>,
+    pub(crate) damages: Damages,
 }
 
 /// By generation.
@@ -64,6 +66,7 @@ impl History {
             reader,
             tail: Mutex::default(),
             sealed: RwLock::default(),
+            damages: Damages::default(),
         };
         let history = Self { shared: Arc::new(shared) };
         let segments = history.shared.reader.segments();

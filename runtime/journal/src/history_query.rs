@@ -1,7 +1,8 @@
 //! Events by what they are: newest first, a page at a time, with bounded work for each.
 //!
 //! The columns give candidates, their records decide. A page that has cost too much ends early,
-//! with the place where the next begins.
+//! with the place where the next begins. A candidate whose record is damaged is named in place of
+//! the event.
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use crate::store_error::{Found, StoreError};
 pub struct HistoryPage {
     /// Newest first.
     pub events: Vec<Found>,
+    /// Events that may be asked for and can't be read, newest first; they count for the limit too.
+    pub damaged: Vec<Seq>,
     /// `before_seq` of the next page. A page may be short, or empty, and still have one.
     pub next: Option<Seq>,
 }
@@ -41,20 +44,25 @@ impl History {
             looks: LOOKS_MAX,
             loaded: None,
             last_read: None,
+            last_damaged: None,
         };
         let mut page = HistoryPage::default();
         let mut reads = READS_MAX;
-        while page.events.len() < query.limit {
+        while !page.is_full(query.limit) {
             let Some(chunk) = search.chunk(CHUNK)? else { return Ok(page) };
             let reached = search.before;
             for (number, location, index) in chunk {
-                if page.events.len() >= query.limit || reads == 0 {
+                if page.is_full(query.limit) || reads == 0 {
                     page.next = Seq::new(search.before);
                     return Ok(page);
                 }
                 reads -= 1;
                 search.before = number;
-                page.events.extend(search.read(location, index)?);
+                match search.read(location, index)? {
+                    Looked::Found(found) => page.events.push(*found),
+                    Looked::Other => {}
+                    Looked::Damaged => page.damaged.extend(Seq::new(number)),
+                }
             }
             search.before = reached;
             if reads == 0 || search.looks == 0 {
@@ -64,6 +72,20 @@ impl History {
         page.next = Seq::new(search.before);
         Ok(page)
     }
+}
+
+impl HistoryPage {
+    fn is_full(&self, limit: usize) -> bool {
+        self.events.len() + self.damaged.len() >= limit
+    }
+}
+
+/// What a candidate turned out to be.
+enum Looked {
+    Found(Box<Found>),
+    /// Not what is asked for, or gone in the meantime.
+    Other,
+    Damaged,
 }
 
 struct Search<'a> {
@@ -77,6 +99,8 @@ struct Search<'a> {
     loaded: Option<(u32, Columns)>,
     /// The record that was read last: neighbours are often in one.
     last_read: Option<Stored>,
+    /// The damaged record that was met last.
+    last_damaged: Option<Location>,
 }
 
 /// An event that may match: its number, its record, and its index there.
@@ -144,13 +168,23 @@ impl Search<'_> {
     }
 
     /// The candidate, if it is what is asked for.
-    fn read(&mut self, location: Location, index: u32) -> Result<Option<Found>> {
+    fn read(&mut self, location: Location, index: u32) -> Result<Looked> {
+        if self.last_damaged == Some(location) {
+            return Ok(Looked::Damaged);
+        }
         let same = self.last_read.as_ref().is_some_and(|stored| stored.location == location);
         if !same {
-            self.last_read = self.history.read(location)?;
+            self.last_read = match self.history.read(location) {
+                Err(error) if self.history.leaves_out(&error) => {
+                    self.last_damaged = Some(location);
+                    return Ok(Looked::Damaged);
+                }
+                read => read?,
+            };
         }
         let found = self.last_read.as_ref().and_then(|stored| found(stored, index as usize));
-        Ok(found.filter(|found| is_asked_for(self.query, found)))
+        let asked_for = found.filter(|found| is_asked_for(self.query, found));
+        Ok(asked_for.map_or(Looked::Other, |found| Looked::Found(Box::new(found))))
     }
 }
 

@@ -26,6 +26,7 @@ mod error;
 mod fold;
 mod history;
 mod history_columns;
+mod history_damage;
 mod history_forward;
 mod history_index;
 mod history_query;

@@ -64,7 +64,8 @@ impl Core {
             Some(outcome) => self.find_by_outcome(asked, outcome)?,
         };
         let events = page.events.into_iter().map(summary).collect();
-        Ok(EventPage { events, cursor: page.next.map(|seq| seq.to_string()) })
+        let cursor = page.next.map(|seq| seq.to_string());
+        Ok(EventPage { events, damaged: page.damaged, cursor })
     }
 
     /// Nothing is indexed by what became of it: looks at so many events, and no more.
@@ -79,19 +80,26 @@ impl Core {
         query.limit = OUTCOMES_PART;
         loop {
             let part = self.history.query(&query).map_err(read_error)?;
+            looks = looks.saturating_sub(part.damaged.len());
+            page.damaged.extend(part.damaged);
             for found in part.events {
                 let seq = found.seq;
-                if self.recorded(found.clone())?.is(outcome) {
-                    page.events.push(found);
+                match self.history.outcomes(seq) {
+                    Ok(outcomes) if !recorded(found.clone(), &outcomes).is(outcome) => {}
+                    Ok(_) => page.events.push(found),
+                    // It may be so or not.
+                    Err(error) if self.history.leaves_out(&error) => page.damaged.push(seq),
+                    Err(error) => return Err(read_error(error)),
                 }
-                looks -= 1;
+                looks = looks.saturating_sub(1);
                 if page.events.len() == limit || looks == 0 {
                     page.next = Some(seq);
-                    return Ok(page);
+                    return Ok(whole(page));
                 }
             }
-            if part.next.is_none() {
-                return Ok(page);
+            if part.next.is_none() || looks == 0 {
+                page.next = part.next;
+                return Ok(whole(page));
             }
             query.before_seq = part.next;
         }
@@ -113,35 +121,10 @@ impl Core {
     /// The story, and whether its end was found.
     fn read_story(&self, seq: Seq) -> Result<Option<(Story, bool)>, QueryError> {
         let Some(found) = self.history.event(seq).map_err(read_error)? else { return Ok(None) };
-        let mut story = self.recorded(found)?;
+        let outcomes = self.history.outcomes(seq).map_err(read_error)?;
+        let mut story = recorded(found, &outcomes);
         let complete = self.add_present(&mut story);
         Ok(Some((story, complete)))
-    }
-
-    /// The story as far as records tell it: not where an open delivery is, nor why.
-    fn recorded(&self, found: Found) -> Result<Story, QueryError> {
-        let seq = found.seq;
-        let outcomes = self.history.outcomes(seq).map_err(read_error)?;
-        let mut deliveries: BTreeMap<FunctionName, DeliveryStory> = BTreeMap::new();
-        for delivery in &found.accepted.deliveries {
-            let info = new_delivery(seq, found.at, delivery);
-            deliveries
-                .insert(delivery.function.clone(), DeliveryStory { info, attempts: Vec::new() });
-        }
-        let mut children = Vec::new();
-        for stored in &outcomes {
-            tell(&mut deliveries, seq, stored, &mut children);
-        }
-        Ok(Story {
-            seq,
-            accepted: found.at,
-            entrance: found.entrance,
-            hops: found.accepted.hops.0,
-            event: found.accepted.event,
-            parent: found.parent,
-            deliveries: deliveries.into_values().collect(),
-            children,
-        })
     }
 
     /// Deliveries that are not settled: their state now, and why. Whether all were found.
@@ -172,6 +155,37 @@ impl Core {
             }
         }
         complete
+    }
+}
+
+/// The part of history that a page is of ends with it: what is damaged below is left to the next.
+fn whole(mut page: HistoryPage) -> HistoryPage {
+    page.damaged.retain(|seq| page.next.is_none_or(|next| *seq >= next));
+    page.damaged.sort_unstable_by(|one, other| other.cmp(one));
+    page
+}
+
+/// The story as far as records tell it: not where an open delivery is, nor why.
+fn recorded(found: Found, outcomes: &[Stored]) -> Story {
+    let seq = found.seq;
+    let mut deliveries: BTreeMap<FunctionName, DeliveryStory> = BTreeMap::new();
+    for delivery in &found.accepted.deliveries {
+        let info = new_delivery(seq, found.at, delivery);
+        deliveries.insert(delivery.function.clone(), DeliveryStory { info, attempts: Vec::new() });
+    }
+    let mut children = Vec::new();
+    for stored in outcomes {
+        tell(&mut deliveries, seq, stored, &mut children);
+    }
+    Story {
+        seq,
+        accepted: found.at,
+        entrance: found.entrance,
+        hops: found.accepted.hops.0,
+        event: found.accepted.event,
+        parent: found.parent,
+        deliveries: deliveries.into_values().collect(),
+        children,
     }
 }
 

@@ -202,6 +202,8 @@ pub struct EventSummary {
 pub struct EventPage {
     /// Newest first.
     pub events: Vec<EventSummary>,
+    /// Those that may be asked for, and whose records are damaged on disk.
+    pub damaged: Vec<Seq>,
     pub cursor: Option<String>,
 }
 

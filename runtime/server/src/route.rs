@@ -206,6 +206,16 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
 
 /// A page of a list: the entries under their name, and the cursor of the next page.
 pub(crate) fn list(name: &str, entries: &impl Serialize, cursor: Option<&str>) -> Answer {
+    list_but(name, entries, cursor, &[])
+}
+
+/// The same, naming what had to be left out of it.
+pub(crate) fn list_but(
+    name: &str,
+    entries: &impl Serialize,
+    cursor: Option<&str>,
+    damaged: &[String],
+) -> Answer {
     let mut out = b"{".to_vec();
     crate::json::name(&mut out, name);
     serde_json::to_writer(&mut out, entries).map_err(|error| not_written(&error))?;
@@ -213,6 +223,10 @@ pub(crate) fn list(name: &str, entries: &impl Serialize, cursor: Option<&str>) -
     match cursor {
         Some(cursor) => crate::json::string(&mut out, cursor),
         None => out.extend_from_slice(b"null"),
+    }
+    if !damaged.is_empty() {
+        out.extend_from_slice(br#","damaged":"#);
+        serde_json::to_writer(&mut out, damaged).map_err(|error| not_written(&error))?;
     }
     out.push(b'}');
     Ok(respond(StatusCode::OK, "application/json", out))

@@ -1,11 +1,13 @@
 //! `trip events`: the list, newest first.
 
+use serde_json::Value;
+
 use super::{API, listing};
 use crate::client::types::Events;
 use crate::client::{self, Client, Path};
 use crate::clock;
 use crate::error::Error;
-use crate::output::{Cell, DIM, NAME, Output, Table, bytes, one_line, when};
+use crate::output::{Cell, DIM, NAME, Output, Table, bytes, count, note, one_line, when};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -62,6 +64,9 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
         .maybe("after", after.as_deref())
         .maybe("before", before.as_deref());
     let answer = listing::fetch(client, &path, "events", args.limit as usize)?;
+    if let Some(damaged) = answer["damaged"].as_array() {
+        note(left_out(damaged));
+    }
     if output.is_json() {
         return output.json(&answer);
     }
@@ -84,9 +89,26 @@ pub(crate) fn run(args: Args, client: &Client, output: &mut Output) -> Result<()
     }
     output.text(&table.render())?;
     if more {
-        crate::output::note("there are more: see --limit, or filter by --type, --subject, --after");
+        note("there are more: see --limit, or filter by --type, --subject, --after");
     }
     Ok(())
+}
+
+/// Events of a line that names them.
+const NAMED_MAX: usize = 5;
+
+/// What the list does not have, in one line.
+fn left_out(damaged: &[Value]) -> String {
+    let mut named: Vec<_> = damaged.iter().filter_map(Value::as_str).take(NAMED_MAX).collect();
+    if damaged.len() > named.len() {
+        named.push("…");
+    }
+    let (are, records) = if damaged.len() == 1 {
+        ("1 event is".to_owned(), "its record is")
+    } else {
+        (format!("{} events are", count(damaged.len() as u64)), "their records are")
+    };
+    format!("{are} left out: {records} damaged on disk ({})", named.join(", "))
 }
 
 #[cfg(test)]
@@ -100,5 +122,17 @@ mod tests {
         let ago_s = clock::now().since(then).as_secs();
         assert!((599..=660).contains(&ago_s), "{ago_s}");
         assert!(time("yesterday").is_err());
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_and_the_first_are_named() {
+        let of = |count: u64| {
+            let all: Vec<Value> = (1..=count).map(|n| n.to_string().into()).collect();
+            left_out(&all)
+        };
+        assert_eq!(of(1), "1 event is left out: its record is damaged on disk (1)");
+        assert_eq!(of(2), "2 events are left out: their records are damaged on disk (1, 2)");
+        let expect = "6 events are left out: their records are damaged on disk (1, 2, 3, 4, 5, …)";
+        assert_eq!(of(6), expect);
     }
 }

@@ -25,16 +25,23 @@ pub(super) fn fetch_by(
     (limit, page_max): (usize, usize),
 ) -> Result<Value, Error> {
     let mut entries = Vec::new();
+    let mut damaged = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
         let page = (limit - entries.len()).clamp(1, page_max);
         let path = path.clone().query("limit", page).maybe("cursor", cursor.as_deref());
         let mut answer = client.get(path)?.value()?;
         cursor = answer["cursor"].as_str().map(str::to_owned);
+        if let Some(found) = answer.get_mut("damaged").and_then(Value::as_array_mut) {
+            damaged.append(found);
+        }
         let Some(found) = answer[member].as_array_mut() else { return Ok(answer) };
         entries.append(found);
         if cursor.is_none() || entries.len() >= limit {
             answer[member] = entries.into();
+            if !damaged.is_empty() {
+                answer["damaged"] = damaged.into();
+            }
             return Ok(answer);
         }
     }

@@ -19,7 +19,8 @@ pub(crate) async fn list(mut call: Call<'_>) -> Answer {
     call.query.done()?;
     let page = call.server.pipeline.events(query).await?;
     let events: Vec<_> = page.events.into_iter().map(EventSummaryView::from).collect();
-    route::list("events", &events, page.cursor.as_deref())
+    let damaged: Vec<_> = page.damaged.iter().map(Seq::to_string).collect();
+    route::list_but("events", &events, page.cursor.as_deref(), &damaged)
 }
 
 fn filters(query: &mut Query) -> Result<EventQuery, Problem> {

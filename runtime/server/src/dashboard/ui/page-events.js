@@ -2,7 +2,7 @@
 
 import { api, get } from "./api.js";
 import { h, replace, to } from "./dom.js";
-import { bytes, cut, time } from "./format.js";
+import { bytes, cut, number, time } from "./format.js";
 import { listen, perFrame } from "./live.js";
 import { empty, fillWith } from "./notice.js";
 import { chip, pager, status, table } from "./table.js";
@@ -92,9 +92,10 @@ function local(text) {
 }
 
 async function found(query, signal) {
-  const { events, cursor } = await get(api("events"), { ...query, limit: LIMIT }, signal);
-  const next = pager(["events"], query, cursor);
+  const { events, cursor, damaged } = await get(api("events"), { ...query, limit: LIMIT }, signal);
+  const next = [damaged ? leftOut(damaged) : null, pager(["events"], query, cursor)];
   if (events.length > 0) return [table(COLUMNS, events, { caption: "Events, newest first" }), next];
+  if (damaged && !cursor) return [empty("None that can be read."), next];
   if (cursor) return [empty("None on this page.", "There may be more further back."), next];
   const asked = Object.values(query).some(Boolean);
   if (asked)
@@ -108,6 +109,17 @@ async function found(query, signal) {
     ", or run ",
     h("code", null, "trip send TYPE"),
     ".",
+  );
+}
+
+/// What can't be read is not there, and is not passed over in silence.
+function leftOut(damaged) {
+  const named = damaged.slice(0, 5).map((seq) => `#${seq}`);
+  const all = damaged.length > named.length ? [...named, "…"] : named;
+  return h(
+    "p",
+    { class: "problem" },
+    `Left out, because their records are damaged on disk: ${all.join(", ")} (${number(damaged.length)}).`,
   );
 }
 

@@ -8,7 +8,7 @@ use crate::describe::operation::{Operation, READ, header, json_of};
 use crate::describe::parameter::{in_query, paging, seq};
 use crate::describe::schemas::Schemas;
 use crate::describe::served::FeedItem;
-use crate::describe::words::{CloudEvent, FunctionName, Time, TypePattern};
+use crate::describe::words::{CloudEvent, FunctionName, Seq, Time, TypePattern};
 use crate::views::{EventSummaryView, StoryView, TreeView};
 
 const TAG: &str = "events";
@@ -19,7 +19,13 @@ pub(super) fn operations(schemas: &mut Schemas) -> Vec<Operation> {
 
 fn list(schemas: &mut Schemas) -> Operation {
     let first = json!({ "seq": "$response.body#/events/0/seq" });
-    let events = schemas.page::<EventSummaryView>("events");
+    let mut events = schemas.page::<EventSummaryView>("events");
+    events["properties"]["damaged"] = json!({
+        "type": "array",
+        "items": schemas.answer::<Seq>(),
+        "description": "Events that may be among those asked for, and whose records are damaged \
+                        on disk. Absent where there are none.",
+    });
     Operation::new(("get", "/api/v1/events"), "listEvents", TAG, READ, "Events that came in")
         .with(chosen(schemas))
         .with(paging())
