@@ -231,7 +231,8 @@ fn dead_letters_are_redriven_and_followed() {
 fn the_queue_says_what_waits_for_what() {
     let host = Host::start();
     let schedule = json!({
-        "on": ["counter.add"], "key": "subject", "schedule": {"name": "nightly", "cron": "0 3 * * *"},
+        "on": ["counter.add"], "key": "subject",
+        "schedule": {"name": "nightly", "cron": "30 3 * * *", "zone": "Asia/Kolkata"},
     });
     host.deploy_with("counter", "counter", json!({}), schedule);
     host.post("/api/v1/functions/counter/pause", json!(null));
@@ -248,6 +249,7 @@ fn the_queue_says_what_waits_for_what() {
     page.wait("document.querySelectorAll('#list tbody tr').length === 2");
     page.click(".tabs a", "Timers");
     page.see("#list", "nightly");
+    page.see("#list", "03:30 GMT+5:30");
     page.see("#list", "for later");
     page.click("[data-stopped=counter] button", "Resume");
     page.wait("!document.querySelector('[data-stopped]')");

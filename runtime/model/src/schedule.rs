@@ -64,6 +64,13 @@ impl Zone {
         &self.name
     }
 
+    /// What the clock shows there, to the second, and how far it is from UTC. None at the end of
+    /// time.
+    pub fn shows(&self, time: Timestamp) -> Option<String> {
+        let there = to_jiff(time)?.to_zoned(self.rules.clone());
+        jiff::fmt::strtime::format("%Y-%m-%d %H:%M:%S%:z", &there).ok()
+    }
+
     fn local(&self, time: Timestamp) -> Option<DateTime> {
         Some(self.rules.to_datetime(to_jiff(time)?))
     }

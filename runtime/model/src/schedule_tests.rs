@@ -109,3 +109,15 @@ fn zones_are_found_by_name() {
         assert!(Zone::find(name).is_none(), "{name}");
     }
 }
+
+#[test]
+fn a_clock_is_shown_with_how_far_it_is_from_utc() {
+    let shown = |zone: &str, time: &str| {
+        Zone::find(zone).unwrap().shows(Timestamp::parse_rfc3339(time).unwrap()).unwrap()
+    };
+    assert_eq!(shown("Europe/Berlin", "2026-07-01T00:30:00Z"), "2026-07-01 02:30:00+02:00");
+    assert_eq!(shown("Europe/Berlin", "2026-12-31T23:00:00Z"), "2027-01-01 00:00:00+01:00");
+    assert_eq!(shown("America/St_Johns", "2026-01-01T00:00:00Z"), "2025-12-31 20:30:00-03:30");
+    assert_eq!(shown("UTC", "2026-01-01T00:00:00Z"), "2026-01-01 00:00:00+00:00");
+    assert_eq!(Zone::find("UTC").unwrap().shows(Timestamp(u64::MAX)), None);
+}

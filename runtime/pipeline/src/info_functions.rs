@@ -141,6 +141,7 @@ pub struct Counts {
     pub blocked: u64,
     pub dead: u64,
     pub committed: u64,
+    /// All that were given up and are no dead letters, for whatever reason.
     pub dropped: u64,
     pub retried: u64,
 }

@@ -1,6 +1,7 @@
 //! `trip function NAME`: one function as it is.
 
 use serde_json::json;
+use triphammer_model::{Timestamp, Zone};
 
 use super::{API, show};
 use crate::client::types::{Counts, Function, Schedule};
@@ -71,13 +72,24 @@ fn canaries(function: &Function) -> String {
 }
 
 fn schedules(function: &Function) -> String {
-    let mut table = Table::new(["SCHEDULE", "CRON", "ZONE", "NEXT"]);
+    let mut table = Table::new(["SCHEDULE", "CRON", "ZONE", "NEXT", "IN ITS ZONE"]);
     for schedule in &function.schedules {
-        let next = schedule.next.as_deref().map(when).unwrap_or_default();
-        let Schedule { name, cron, zone, .. } = schedule;
-        table.row([name.as_str().into(), cron.as_str().into(), zone.as_str().into(), next.into()]);
+        let Schedule { name, cron, zone, next } = schedule;
+        let there = next.as_deref().and_then(|next| in_zone(next, zone));
+        table.row([
+            one_line(name).into(),
+            one_line(cron).into(),
+            one_line(zone).into(),
+            next.as_deref().map_or_else(|| "never".to_owned(), when).into(),
+            there.unwrap_or_else(|| "-".into()).into(),
+        ]);
     }
     table.render()
+}
+
+/// What the clocks of a zone show then. None of a zone that this program does not know.
+fn in_zone(rfc3339: &str, zone: &str) -> Option<String> {
+    Zone::find(zone)?.shows(Timestamp::parse_rfc3339(rfc3339)?)
 }
 
 fn counts(counts: &Counts) -> String {

@@ -70,9 +70,11 @@ pub(crate) fn short_time(rfc3339: &str) -> &str {
     rfc3339.get(11..).map_or(rfc3339, |time| time.trim_end_matches('Z'))
 }
 
-/// Date and time to the second.
+/// Date and time to the second, with the `Z` that says that they are UTC.
 pub(crate) fn when(rfc3339: &str) -> String {
-    rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), |text| text.replacen('T', " ", 1))
+    let zone = if rfc3339.ends_with('Z') { "Z" } else { "" };
+    let to_the_second = |text: &str| format!("{}{zone}", text.replacen('T', " ", 1));
+    rfc3339.get(..19).map_or_else(|| rfc3339.to_owned(), to_the_second)
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn times_are_short() {
         assert_eq!(short_time("2026-01-02T03:04:05.678Z"), "03:04:05.678");
-        assert_eq!(when("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04:05");
+        assert_eq!(when("2026-01-02T03:04:05.678Z"), "2026-01-02 03:04:05Z");
         assert_eq!((short_time("x"), when("x").as_str()), ("x", "x"));
     }
 }

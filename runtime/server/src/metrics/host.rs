@@ -43,7 +43,12 @@ fn events(stats: &Stats) -> Vec<Family> {
             stats.retried,
         ),
         counter("triphammer_deliveries_dead", "Deliveries that became dead letters.", stats.dead),
-        counter("triphammer_deliveries_dropped", "Deliveries given up.", stats.dropped),
+        counter(
+            "triphammer_deliveries_dropped",
+            "Deliveries given up for any reason: expired ones too, and timers that were cancelled \
+             or set again.",
+            stats.dropped,
+        ),
         counter("triphammer_deliveries_redriven", "Dead letters reopened.", stats.redriven),
         counter(
             "triphammer_attempts_conflicted",

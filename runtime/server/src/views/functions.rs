@@ -158,6 +158,8 @@ struct CountsView {
     blocked: u64,
     dead: u64,
     committed: u64,
+    /// All that were given up and are no dead letters: those that expired too, and timers that were
+    /// cancelled or set again.
     dropped: u64,
     retried: u64,
 }

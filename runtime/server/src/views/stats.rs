@@ -15,6 +15,8 @@ pub(crate) struct StatsView {
     committed: u64,
     retried: u64,
     dead: u64,
+    /// All that were given up and are no dead letters: those that expired too, and timers that were
+    /// cancelled or set again.
     dropped: u64,
     redriven: u64,
     conflicts: u64,

@@ -84,6 +84,22 @@ export function time(text, { precise = false } = {}) {
   return h("time", { datetime: text, title: text }, `${day}${clock}${ms}`);
 }
 
+/// A moment by the clocks of a zone, which it names: `Mon 5 Oct, 02:30 GMT+2`. By those of UTC
+/// where the browser does not know the zone.
+export function timeIn(text, zone) {
+  const at = new Date(text);
+  return h("time", { datetime: text, title: text }, shownIn(at, zone) ?? shownIn(at, "UTC"));
+}
+
+function shownIn(at, timeZone) {
+  const clock = { weekday: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "shortOffset" };
+  try {
+    return at.toLocaleString("en-GB", { ...day_of(at), ...clock, timeZone });
+  } catch {
+    return null;
+  }
+}
+
 function day_of(at) {
   return at.getFullYear() === new Date().getFullYear() ? DAY : { ...DAY, year: "numeric" };
 }

@@ -1,7 +1,7 @@
 // What a function's manifest says, for people. Knows manifests; asks the host for nothing.
 
 import { h } from "./dom.js";
-import { away } from "./format.js";
+import { away, timeIn } from "./format.js";
 import { chip, facts } from "./table.js";
 
 /// Of the revision that serves, else of the last one.
@@ -41,7 +41,8 @@ function reach({ manifest, capabilities }) {
 }
 
 function times({ schedules }) {
-  const line = (s) => h("div", null, code(s.cron), ` ${s.zone} · `, s.next ? away(s.next) : "never");
+  const next = (s) => (s.next ? [timeIn(s.next, s.zone), " · ", away(s.next)] : "never");
+  const line = (s) => h("div", null, code(s.cron), ` ${s.zone} · `, next(s));
   return [["schedules", schedules?.length ? schedules.map(line) : null]];
 }
 

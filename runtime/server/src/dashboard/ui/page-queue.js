@@ -3,7 +3,7 @@
 import { api, get, post } from "./api.js";
 import { whyOf } from "./attempts.js";
 import { h, replace, to } from "./dom.js";
-import { away, cut, number, time } from "./format.js";
+import { away, cut, number, time, timeIn } from "./format.js";
 import { every } from "./live.js";
 import { action, empty, fail, say } from "./notice.js";
 import { chip, pager, status, table } from "./table.js";
@@ -254,7 +254,7 @@ function schedulesOf(schedules) {
     { label: "cron", cell: (s) => h("code", null, s.cron) },
     { label: "zone", wide: true, cell: (s) => s.zone },
     { label: "missed slots", wide: true, cell: (s) => s.missed },
-    { label: "next", num: true, cell: (s) => (s.next ? [time(s.next), " · ", away(s.next)] : "never") },
+    { label: "next", num: true, cell: (s) => (s.next ? [timeIn(s.next, s.zone), " · ", away(s.next)] : "never") },
   ];
   return table(columns, schedules.slice(0, SCHEDULES_MAX), { caption: "Schedules" });
 }
