@@ -27,6 +27,7 @@ fn list(schemas: &mut Schemas) -> Operation {
                         on disk. Absent where there are none.",
     });
     Operation::new(("get", "/api/v1/events"), "listEvents", TAG, READ, "Events that came in")
+        .about("Those whose records are damaged on disk are left out, and named in `damaged`.")
         .with(chosen(schemas))
         .with(paging())
         .answers("200", "The newest first.", json_of(events))
