@@ -2,7 +2,7 @@
 //! which go on, and each is told of once. Knows no log, and repairs nothing.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::ReadError;
@@ -20,9 +20,9 @@ const TOLD_MAX: usize = 1000;
 
 impl Damages {
     /// Whether it is the first time, which is when it is told.
-    fn tell(&self, file: &PathBuf, offset: u64) -> bool {
+    fn tell(&self, file: &Path, offset: u64) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (file.clone(), offset);
+        let key = (file.to_path_buf(), offset);
         told.len() < TOLD_MAX && told.insert(key)
     }
 }
