@@ -28,6 +28,7 @@ mod later;
 mod lifecycle;
 mod observed;
 mod operator;
+mod schedule_cases;
 mod script;
 mod seen;
 mod spec;
@@ -36,6 +37,7 @@ mod tamper_batch;
 mod tamper_flow;
 mod tamper_time;
 mod tamper_tools;
+mod timer_cases;
 mod world;
 
 /// Of every simulated host: so low that chains of events reach it.
