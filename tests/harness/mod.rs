@@ -26,7 +26,7 @@ pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
 pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
-pub(crate) use host::{Host, Setup};
+pub(crate) use host::{Ended, Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use page::Page;
 pub(crate) use sink::Sink;

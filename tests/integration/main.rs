@@ -25,6 +25,7 @@ mod data_directory;
 mod deploy;
 mod describe;
 mod dev;
+mod disks;
 mod docs;
 mod doctor;
 mod feed;
