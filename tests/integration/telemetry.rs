@@ -1,6 +1,8 @@
 //! Traces and logs, as a collector gets them: one trace from a sender to the last request, whoever began
 //! it, and no event that waits for a collector.
 
+use std::collections::HashSet;
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
@@ -213,6 +215,31 @@ fn what_is_not_sampled_is_not_sent_and_goes_on_unsampled() {
     let mut names: Vec<_> = collector.spans(1).into_iter().map(|span| span.name).collect();
     names.sort_unstable();
     assert_eq!(names, ["accept relay.sampled", "process relay"]);
+}
+
+#[test]
+fn a_busy_host_records_a_share_of_its_traces_and_each_of_them_whole() {
+    let collector = Collector::start();
+    let host = collector.setup().set("OTLP_TRACES_PER_SECOND", "10").start();
+    host.deploy_with("relay", "relay", json!({"to": "on.its.way"}), json!({}));
+    // Nothing of it runs before all of it is there, so attempts come long after the share is another.
+    host.post("/api/v1/functions/relay/pause", json!({}));
+    for _ in 0..4 {
+        host.accept_all(&(0..500).map(|_| event("relay.order")).collect::<Vec<_>>());
+    }
+    let metrics = host.send(Request::get("/metrics")).text();
+    let ratio = metrics.lines().find_map(|line| line.strip_prefix("triphammer_otlp_traces_ratio "));
+    assert!(ratio.unwrap().parse::<f64>().unwrap() < 0.5, "{metrics}");
+    host.post("/api/v1/functions/relay/resume", json!({}));
+    host.settled();
+    host.terminate();
+    let spans = collector.spans(1);
+    let named = |name| spans.iter().filter(move |span| span.name == name);
+    let accepted: HashSet<_> = named("accept relay.order").map(|span| &span.span_id).collect();
+    let above: Vec<_> = named("process relay").map(|span| &span.parent_span_id).collect();
+    assert!((500..1000).contains(&accepted.len()), "{}", accepted.len());
+    assert_eq!(above.len(), accepted.len());
+    assert!(above.iter().all(|above| accepted.contains(above)), "an attempt without its event");
 }
 
 #[test]

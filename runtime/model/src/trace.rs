@@ -163,6 +163,11 @@ impl Sampling {
         (0.0..=1.0).contains(&ratio).then_some(Self { from: left_out as u64 })
     }
 
+    /// The share that it is of.
+    pub fn ratio(self) -> f64 {
+        1.0 - self.from as f64 / (1_u64 << 56) as f64
+    }
+
     pub fn takes(self, trace: TraceId) -> bool {
         let [.., a, b, c, d, e, f, g] = trace.0;
         u64::from_be_bytes([0, a, b, c, d, e, f, g]) >= self.from

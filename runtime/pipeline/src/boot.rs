@@ -22,6 +22,7 @@ use crate::queue::Queue;
 use crate::recover::{Recovered, Recovery};
 use crate::registry::{Function, Functions, Revision, active_manifest, find_revision, routes};
 use crate::replays::Replays;
+use crate::sampling::{Pace, Shares};
 use crate::schedules::Schedules;
 use crate::shed::Surplus;
 use crate::traces::Tracing;
@@ -107,7 +108,9 @@ pub(crate) fn boot(
     use_up_throttles(&mut queue, &functions, &options.limits, clock.now());
     let table = routes(&functions, 1, &options.limits);
     let (schedules, missed) = Schedules::recovered(&queue);
-    let tracing = Tracing { observer: options.observer.clone(), sampling: options.sampling };
+    let shares = Arc::new(Shares::new(options.sampling));
+    let pace = Pace::new(Arc::clone(&shares), options.traces_per_second, clock.now());
+    let tracing = Tracing { observer: options.observer.clone(), shares };
     let core = Core::new(Parts {
         inner: Inner {
             log: appender,
@@ -122,7 +125,7 @@ pub(crate) fn boot(
             replays: Replays::new(replays),
             surplus: Surplus::default(),
             totals: Totals::default(),
-            traces: tracing.begins(),
+            pace: tracing.begins().then_some(pace),
             begun: Vec::new(),
             meter: Meter::default(),
         },

@@ -27,6 +27,7 @@ use crate::record_cache::RecordCache;
 use crate::registry::Functions;
 use crate::replays::Replays;
 use crate::route::RouteTable;
+use crate::sampling::Pace;
 use crate::schedules::Schedules;
 use crate::shed::Surplus;
 use crate::traces::Tracing;
@@ -80,8 +81,8 @@ pub(crate) struct Inner {
     /// To be given up before the lock is given back.
     pub(crate) surplus: Surplus,
     pub(crate) totals: Totals,
-    /// Whether events that bring no trace are given one.
-    pub(crate) traces: bool,
+    /// Where events that bring no trace are given one.
+    pub(crate) pace: Option<Pace>,
     /// Events that the host has made and that begin one, to be told of.
     pub(crate) begun: Vec<(Seq, Event)>,
     pub(crate) meter: Meter,
@@ -317,7 +318,7 @@ impl Inner {
         for (index, accepted) in events.iter().enumerate() {
             let seq = nth(seq, offset as usize + index);
             let index = index as u32;
-            self.note_begun(seq, &accepted.event);
+            self.note_begun(seq, &accepted.event, now);
             self.admit(&Numbered { seq, location, index, accepted }, record.at(), now);
         }
     }

@@ -411,4 +411,6 @@ pub struct Stats {
     pub dedup_entries: u64,
     /// The requests that functions made.
     pub requests: RequestCounts,
+    /// How many of the traces that begin here are recorded now, from 0 to 1; none where none begins.
+    pub traces_ratio: Option<f64>,
 }

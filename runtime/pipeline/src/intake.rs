@@ -38,6 +38,8 @@ struct Batch<'a> {
     events: &'a [Event],
     marks: Vec<DedupEntry>,
     known: Vec<Known>,
+    /// How many of the events begin a trace.
+    begins: u64,
 }
 
 /// How a try under the lock ended.
@@ -120,7 +122,7 @@ impl Core {
                 }
             }
         }
-        Batch { entrance, events, marks, known }
+        Batch { entrance, events, marks, known, begins: self.tracing.beginning(events) }
     }
 
     fn try_accept(
@@ -167,6 +169,9 @@ impl Core {
                 }
                 let index = index as u32;
                 inner.admit(&Numbered { seq, location, index, accepted }, at, now);
+            }
+            if let Some(pace) = &mut inner.pace {
+                pace.note(batch.begins, nth(seq, record.events().1.len()), now);
             }
             raised = self.raise(&mut inner);
         }

@@ -69,6 +69,7 @@ mod replays;
 mod roll_back;
 mod rollout;
 mod route;
+mod sampling;
 mod schedules;
 mod settle;
 mod shares;

@@ -1,5 +1,6 @@
 //! What can be set of a pipeline, with the defaults. Knows no file of settings.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub struct Options {
     pub observer: Option<Arc<dyn Observer>>,
     /// Which of the traces that begin here are recorded.
     pub sampling: Sampling,
+    /// The most of them a second; none for any number.
+    pub traces_per_second: Option<NonZeroU32>,
     /// The requests that functions may make.
     pub http_out: outbound::Options,
 }
@@ -67,6 +70,7 @@ impl Default for Options {
             push: None,
             observer: None,
             sampling: Sampling::ALL,
+            traces_per_second: None,
             http_out: outbound::Options::default(),
         }
     }

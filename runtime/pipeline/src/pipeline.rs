@@ -289,6 +289,7 @@ impl Pipeline {
             dedup_window: inner.dedup.window_in_force(core.clock.now()),
             dedup_entries: inner.dedup.entries(),
             requests: self.deployer.sandbox.client().counts(),
+            traces_ratio: core.tracing.begins().then(|| core.tracing.shares.latest().ratio()),
         };
         drop(inner);
         stats

@@ -4,19 +4,20 @@
 use std::sync::Arc;
 
 use triphammer_journal::{Accepted, Record};
-use triphammer_model::{ErrorInfo, Event, Sampling, Seq, TraceContext};
+use triphammer_model::{ErrorInfo, Event, Sampling, Seq, Timestamp, TraceContext};
 
 use crate::commit::Attempt;
 use crate::core::{Core, Inner};
 use crate::intake::nth;
 use crate::lease::Lease;
 use crate::observe::{Attempted, Ended, Observer, Origin, Place, Received};
+use crate::sampling::Shares;
 
 /// Who is told, and which traces the host begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracing {
     pub(crate) observer: Option<Arc<dyn Observer>>,
-    pub(crate) sampling: Sampling,
+    pub(crate) shares: Arc<Shares>,
 }
 
 /// Of an attempt: its own place, and what is told of it.
@@ -41,14 +42,22 @@ impl Traced {
 impl Tracing {
     /// Whether events that bring no trace are given one.
     pub(crate) fn begins(&self) -> bool {
-        self.observer.is_some() && self.sampling != Sampling::NONE
+        self.observer.is_some() && self.shares.set() != Sampling::NONE
+    }
+
+    /// How many of these events begin a trace.
+    pub(crate) fn beginning(&self, events: &[Event]) -> u64 {
+        if !self.begins() {
+            return 0;
+        }
+        events.iter().filter(|event| TraceContext::of(event).is_none()).count() as u64
     }
 }
 
 impl Core {
     /// Where an event stands: what follows from it is below that.
     fn stands(&self, event: &Event, seq: Seq) -> Option<TraceContext> {
-        let begun = || TraceContext::begun(&self.host_id, seq, event, self.tracing.sampling);
+        let begun = || TraceContext::begun(&self.host_id, seq, event, self.tracing.shares.of(seq));
         TraceContext::of(event).or_else(|| self.tracing.begins().then(begun))
     }
 
@@ -174,8 +183,10 @@ impl Core {
 
 impl Inner {
     /// Notes an event that the host has made, if it is the first of a trace.
-    pub(crate) fn note_begun(&mut self, seq: Seq, event: &Event) {
-        if self.traces && TraceContext::of(event).is_none() {
+    pub(crate) fn note_begun(&mut self, seq: Seq, event: &Event, now: Timestamp) {
+        let Some(pace) = &mut self.pace else { return };
+        if TraceContext::of(event).is_none() {
+            pace.note(1, nth(seq, 1), now);
             self.begun.push((seq, event.clone()));
         }
     }

@@ -186,6 +186,7 @@ fn observe(options: &mut Options, otlp: Option<&OtlpConfig>) {
     let Some(otlp) = otlp else { return };
     let recorder = Arc::new(Recorder::new(otlp.telemetry.clone()));
     options.sampling = otlp.sampling;
+    options.traces_per_second = otlp.traces_per_second;
     options.http_out.observer = Some(Arc::clone(&recorder) as _);
     options.observer = Some(recorder);
 }

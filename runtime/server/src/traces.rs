@@ -174,8 +174,6 @@ fn messaging(name: &str, kind: &str) -> Fixed {
 
 fn event(attributes: &mut Attributes<'_>, event: &Event) {
     attributes.text(semconv::MESSAGING_MESSAGE_ID, event.id());
-    let size = event.data().map_or(0, <[u8]>::len) as i64;
-    attributes.number(semconv::MESSAGING_MESSAGE_BODY_SIZE, size);
     attributes.text(semconv::CLOUDEVENTS_EVENT_ID, event.id());
     attributes.text(semconv::CLOUDEVENTS_EVENT_SOURCE, event.source());
     attributes.text(semconv::CLOUDEVENTS_EVENT_TYPE, event.ty());

@@ -37,6 +37,8 @@ impl Signal {
 
 /// A request's worth of messages, in bytes, from which on another is begun.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
+/// Buffers that are kept for each signal: one that is filled, and some that wait while one is sent.
+const SPARES_MAX: usize = 4;
 /// `spans` and `log_records`: where the messages stand in what they are sent in.
 const FIELD: u8 = 2;
 
@@ -58,8 +60,8 @@ struct Lane {
 struct Waiting {
     chunks: VecDeque<Chunk>,
     bytes: usize,
-    /// A buffer that was sent, to be filled again: a new one would cost a page at a time.
-    spare: Vec<u8>,
+    /// Buffers that were sent, to be filled again: a new one costs a page fault for each of its pages.
+    spares: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl Queue {
         }
         let was_empty = waiting.chunks.is_empty();
         if waiting.chunks.back().is_none_or(|chunk| chunk.bytes.len() >= CHUNK_BYTES) {
-            let bytes = std::mem::take(&mut waiting.spare);
+            let bytes = waiting.spares.pop().unwrap_or_default();
             waiting.chunks.push_back(Chunk { bytes, count: 0 });
         }
         let Some(chunk) = waiting.chunks.back_mut() else { return };
@@ -113,9 +115,9 @@ impl Queue {
     /// Takes a buffer back that was sent.
     pub(crate) fn give_back(&self, signal: Signal, mut buffer: Vec<u8>) {
         let mut waiting = lock(&self.lanes[signal as usize].waiting);
-        if buffer.capacity() > waiting.spare.capacity() {
+        if waiting.spares.len() < SPARES_MAX {
             buffer.clear();
-            waiting.spare = buffer;
+            waiting.spares.push(buffer);
         }
     }
 

@@ -16,7 +16,6 @@ pub const MESSAGING_OPERATION_NAME: &str = "messaging.operation.name";
 pub const MESSAGING_OPERATION_TYPE: &str = "messaging.operation.type";
 pub const MESSAGING_DESTINATION_NAME: &str = "messaging.destination.name";
 pub const MESSAGING_MESSAGE_ID: &str = "messaging.message.id";
-pub const MESSAGING_MESSAGE_BODY_SIZE: &str = "messaging.message.body.size";
 pub const MESSAGING_BATCH_MESSAGE_COUNT: &str = "messaging.batch.message_count";
 
 // Functions.

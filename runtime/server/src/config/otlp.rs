@@ -3,6 +3,7 @@
 //! The endpoint and the name of the service may come from OpenTelemetry's own variables, which operators of
 //! many services set for all of them.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(super) struct RawOtlp {
     /// Empty for that of the environment, or the project's own.
     pub(super) service: String,
     pub(super) ratio: f64,
+    /// 0 for any number.
+    pub(super) traces_per_second: u32,
     pub(super) timeout: String,
     pub(super) queue: String,
     /// Empty for none.
@@ -42,6 +45,7 @@ impl Default for RawOtlp {
             endpoint: String::new(),
             service: String::new(),
             ratio: 1.0,
+            traces_per_second: 5000,
             timeout: "10s".into(),
             queue: bytes_text(8 << 20),
             certificates: PathBuf::new(),
@@ -56,6 +60,8 @@ pub struct OtlpConfig {
     pub(crate) telemetry: Telemetry,
     /// Of the traces that begin here.
     pub(crate) sampling: Sampling,
+    /// The most of them; none for any number.
+    pub(crate) traces_per_second: Option<NonZeroU32>,
     pub(crate) service: String,
     /// In PEM, trusted besides the system's.
     pub(crate) certificates: Option<Arc<[u8]>>,
@@ -104,6 +110,7 @@ pub(super) fn read(
     Ok(Some(OtlpConfig {
         telemetry: Telemetry::new(options),
         sampling,
+        traces_per_second: NonZeroU32::new(raw.traces_per_second),
         service: given(&raw.service, SERVICE_VARIABLE).unwrap_or_else(|| SERVICE.to_owned()),
         certificates: certificates.map(Into::into),
     }))
@@ -176,6 +183,9 @@ mod tests {
         assert!(load("", &[(ENDPOINT_VARIABLE, "")]).unwrap().is_none());
         let otlp = load(ENDPOINT, &[]).unwrap().unwrap();
         assert_eq!((otlp.sampling, otlp.service.as_str()), (Sampling::ALL, "triphammer"));
+        assert_eq!(otlp.traces_per_second, NonZeroU32::new(5000));
+        let any = load(&format!("{ENDPOINT}traces_per_second = 0"), &[]).unwrap().unwrap();
+        assert_eq!(any.traces_per_second, None);
     }
 
     #[test]

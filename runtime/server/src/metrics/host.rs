@@ -168,17 +168,21 @@ fn webhooks(hooks: &[HookInfo<'_>]) -> Family {
 }
 
 /// Absent where there is no collector.
-pub(super) fn exports(counts: Option<ExportCounts>) -> Vec<Family> {
+pub(super) fn exports(counts: Option<ExportCounts>, traces_ratio: Option<f64>) -> Vec<Family> {
     let Some(ExportCounts { spans, logs }) = counts else { return Vec::new() };
     let family = |name, help, counts: SignalCounts| {
         let SignalCounts { sent, dropped, failed } = counts;
         let outcomes = [("sent", sent), ("dropped", dropped), ("failed", failed)];
         Family::counters(name, help, "outcome", &outcomes)
     };
-    vec![
+    let mut families = vec![
         family("triphammer_otlp_spans", "Spans that the collector has, or never gets.", spans),
         family("triphammer_otlp_records", "Log records that it has, or never gets.", logs),
-    ]
+    ];
+    let help = "How many of the traces that begin at this host are recorded now, from 0 to 1.";
+    let ratio = |ratio| Family::gauge("triphammer_otlp_traces_ratio", help, ratio);
+    families.extend(traces_ratio.map(ratio));
+    families
 }
 
 /// Under the names that every process has for a Prometheus; absent where nothing tells them.

@@ -46,7 +46,7 @@ pub(crate) fn text(
     hooks: &[HookInfo<'_>],
 ) -> Option<String> {
     let mut families = host::families(stats, measures, hooks);
-    families.extend(host::exports(exports));
+    families.extend(host::exports(exports, stats.traces_ratio));
     families.extend(host::process(usage));
     families.extend(functions::families(measures, infos));
     family::text(families, format).ok()
@@ -144,6 +144,7 @@ mod tests {
             dedup_window: Duration::from_secs(86_400),
             disk_free_bytes: 1 << 40,
             breakers: BreakerSteps { opened: 4, probed: 3, closed: 2 },
+            traces_ratio: Some(0.25),
             requests: RequestCounts { answered: 9, denied: 2, failed: 1, abandoned: 0 },
             ..Stats::default()
         };

@@ -74,6 +74,8 @@ const URL: Bounds = bounds(
 );
 const WORKERS: Bounds = bounds("", "0 to 1024", &["0", "1024"], &["1025", "-1"]);
 const ANY_COUNT: Bounds = bounds("", "0 or more", &["0"], &["-1"]);
+const COUNT_32: Bounds =
+    bounds("", "0 to 4,294,967,295", &["0", "4294967295"], &["-1", "4294967296"]);
 const AT_LEAST_1: Bounds = bounds("", "1 or more", &["1"], &["0"]);
 const HOPS: Bounds = bounds("", "0 to 65,535", &["0", "65535"], &["-1", "65536"]);
 const FLAG: Bounds = bounds("", "", &["true"], &["1"]);
@@ -315,6 +317,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "the host's name there; without it `OTEL_SERVICE_NAME`, then `triphammer`",
     ),
     setting("otlp.ratio", RATIO, "how many of the traces that begin at this host are sent"),
+    setting(
+        "otlp.traces_per_second",
+        COUNT_32,
+        "the most of them in a second; of a host where more begin a smaller share is sent. `0` for \
+         any number",
+    ),
     setting("otlp.timeout", MORE_THAN_0, "for one request to the collector, with its answer"),
     setting(
         "otlp.queue",
