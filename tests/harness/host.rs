@@ -106,11 +106,22 @@ impl Setup {
 
     /// Starts it, and waits until it serves or has ended.
     pub(crate) fn try_start(self) -> Result<Host, Box<Ended>> {
+        let host = self.try_serve()?;
+        host.await_ready();
+        Ok(host)
+    }
+
+    /// Starts one that may want no work: it only has to answer.
+    #[track_caller]
+    pub(crate) fn serve(self) -> Host {
+        self.try_serve().unwrap_or_else(|ended| panic!("the host did not start: {ended:?}"))
+    }
+
+    fn try_serve(self) -> Result<Host, Box<Ended>> {
         let mut host = self.spawn();
         match host.await_address() {
             Some((scheme, address)) => {
                 (host.scheme, host.address) = (scheme, address);
-                host.await_ready();
                 Ok(host)
             }
             None => {

@@ -12,6 +12,7 @@ mod host;
 mod http;
 mod page;
 mod sink;
+mod small_disk;
 mod terminal;
 mod wait;
 
@@ -30,6 +31,7 @@ pub(crate) use host::{Ended, Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use page::Page;
 pub(crate) use sink::Sink;
+pub(crate) use small_disk::SmallDisk;
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{DEADLINE, until};
 

@@ -14,7 +14,9 @@ use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
 use crate::data_directory::files;
-use crate::harness::{Connection, Ended, Event, Host, Setup, committed, event, until};
+use crate::harness::{
+    Connection, Ended, Event, Feed, Host, Request, Setup, SmallDisk, committed, event, until,
+};
 
 /// Becomes a host that a limit on files gives an error, where it would end others by a signal.
 const LIMITED: [&str; 3] = ["sh", "-c", r#"trap "" XFSZ; exec "$0" "$@""#];
@@ -27,9 +29,8 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const PAYLOAD_BYTES: usize = 32 << 10;
 const SENDERS: u64 = 4;
 
-/// From now on nothing is written beyond the limit: neither of the log, whose next segments are
-/// there, nor of anything else.
-fn fail_writes(host: &Host, limit: u64) {
+/// Waits until the next segments are there.
+fn allocated(host: &Host) {
     let whole = |extension: &str| {
         let of_kind = |path: &PathBuf| path.extension().is_some_and(|found| found == extension);
         let found = files(host.data_dir()).into_iter().filter(of_kind);
@@ -37,6 +38,12 @@ fn fail_writes(host: &Host, limit: u64) {
     };
     let pause = || thread::sleep(Duration::from_millis(5));
     until("the next segments", pause, || (whole("seg") && whole("spare")).then_some(()));
+}
+
+/// From now on nothing is written beyond the limit: neither of the log, whose next segments are
+/// there, nor of anything else.
+fn fail_writes(host: &Host, limit: u64) {
+    allocated(host);
     let limit = Rlimit { current: Some(limit), maximum: None };
     prlimit(Some(host.pid()), Resource::Fsize, limit).unwrap();
 }
@@ -169,4 +176,67 @@ fn a_checkpoint_that_fails_ends_the_host() {
     for receipt in receipts {
         assert_eq!(host.story(&receipt["seq"])["deliveries"][0]["status"], "committed");
     }
+}
+
+fn add() -> Event {
+    event("counter.add").subject("a")
+}
+
+/// Asks again every fifth of a second.
+#[track_caller]
+fn soon<T>(host: &Host, what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    let nothing = Feed::open(host.address(), "?type=none.of.these");
+    until(what, || drop(nothing.any(Duration::from_millis(200))), ask)
+}
+
+/// Sends one event after the other; the number of those taken before the host takes no more.
+fn taken_until_full(host: &Host) -> u64 {
+    let mut taken = 0;
+    let refused = soon(host, "the host to take nothing", || {
+        let answer = host.send(add().request());
+        taken += u64::from(answer.status == 202);
+        (answer.status != 202).then_some(answer)
+    });
+    refused.problem(503, "journal.disk_full");
+    assert_eq!(refused.header("retry-after"), Some("10"));
+    taken
+}
+
+/// Of 480 MiB some 340 are free once the segments are there: a little more than a host wants.
+#[test]
+fn a_full_disk_stops_intake_alone_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount(480) else { return };
+    let data = disk.path().join("data");
+    let host = Setup::new().data(data).set("ALERTS_DISK_FREE", "200MiB").start();
+    host.deploy("counter", "counter");
+    let on = json!({ "on": "triphammer.disk.*" });
+    host.deploy_with("watch", "relay", json!({ "to": "told.it" }), on);
+    allocated(&host);
+    committed(&host.settle(&add()));
+    host.post("/api/v1/functions/counter/pause", json!({}));
+
+    disk.fill();
+    let taken = 1 + taken_until_full(&host);
+    let detail = host.send(Request::get("/readyz")).problem(503, "host.not_ready");
+    assert_eq!(detail, "the disk is nearly full");
+    soon(&host, "the alert", || host.events("triphammer.disk.low").pop());
+    // What was taken is worked off, alerts included: there is room for that.
+    host.post("/api/v1/functions/counter/resume", json!({}));
+    host.settled();
+    assert_eq!(host.state("counter", Some("a"))["n"], taken);
+    assert_eq!(host.events("told.it").len(), 1);
+
+    // A start finds all of it on a disk that has no room for a checkpoint.
+    let host = host.kill_9().serve();
+    assert_eq!(host.state("counter", Some("a"))["n"], taken);
+    host.send(add().request()).problem(503, "journal.disk_full");
+
+    disk.make_room();
+    soon(&host, "the host to be ready", || {
+        Some(host.send(Request::get("/readyz"))).filter(|answer| answer.status == 200)
+    });
+    committed(&host.settle(&add()));
+    assert_eq!(host.state("counter", Some("a"))["n"], taken + 1);
+    soon(&host, "the end of the alert", || host.events("triphammer.disk.over").pop());
+    assert!(host.log().contains("the disk has room again: events are taken in"));
 }
