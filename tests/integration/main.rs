@@ -20,6 +20,7 @@ mod browser_safety;
 mod canary;
 mod checker;
 mod cli;
+mod collectors;
 mod crash;
 mod data_directory;
 mod deploy;
