@@ -226,9 +226,12 @@ fn a_full_disk_stops_intake_alone_and_loses_nothing() {
     assert_eq!(host.state("counter", Some("a"))["n"], taken);
     assert_eq!(host.events("told.it").len(), 1);
 
-    // A start finds all of it on a disk that has no room for a checkpoint.
-    let host = host.kill_9().serve();
-    assert_eq!(host.state("counter", Some("a"))["n"], taken);
+    // A start finds all of it on a disk that has no room for a checkpoint, again and again.
+    let host = (0..3).fold(host, |host, _| {
+        let host = host.kill_9().serve();
+        assert_eq!(host.state("counter", Some("a"))["n"], taken);
+        host
+    });
     host.send(add().request()).problem(503, "journal.disk_full");
 
     disk.make_room();
