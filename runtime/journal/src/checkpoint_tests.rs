@@ -246,6 +246,20 @@ fn a_segment_that_is_gone_is_missed_wherever_in_the_log_it_was() {
 }
 
 #[test]
+fn a_segment_that_was_copied_forward_whole_is_not_missed() {
+    let mut world = World::new(8, small_options());
+    world.up.checkpointer.step(world.maker.now).unwrap();
+    world.append();
+    world.write();
+    let noted = world.up.parts.store.known().segments.unwrap();
+    // Nothing proves that its only record was durable.
+    world.restart(false);
+    let oldest = world.up.parts.reader.segments()[0].generation;
+    assert!(oldest > noted.0, "{oldest}, {noted:?}");
+    world.check();
+}
+
+#[test]
 fn a_beginning_that_is_gone_is_named_though_numbers_were_passed_over() {
     let mut world = World::new(8, small_options());
     world.append();

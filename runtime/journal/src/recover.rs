@@ -137,8 +137,11 @@ pub(crate) fn check_ends(
         if newest > inventory.newest_generation {
             return missing(newest);
         }
-        if inventory.chain.first().is_none_or(|segment| segment.generation > oldest) {
-            return missing(oldest);
+        // A start that copies all of a segment forward continues what was before that one.
+        match inventory.chain.first().map(Found::before) {
+            None => return missing(oldest),
+            Some(before) if before >= oldest => return missing(before),
+            Some(_) => {}
         }
     }
     let Some(oldest) = inventory.chain.first() else { return Ok(()) };

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::manifest_flow::{Batch, Breaker, DeadLetterPolicy, Debounce, Priority, Rate};
 use crate::manifest_http::HttpRules;
 use crate::manifest_read::{Members, read_filter, read_key, read_memory, read_patterns};
+use crate::manifest_retry::RetryPolicy;
 use crate::pattern::TypePattern;
 use crate::schedule::Schedule;
 use crate::sink::Sink;
@@ -57,18 +58,6 @@ pub enum KeySource {
     Data(String),
 }
 
-/// How a failed attempt is tried again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetryPolicy {
-    /// Attempts in all, the first included.
-    pub attempts: u32,
-    pub initial: Duration,
-    pub factor: f64,
-    pub max: Duration,
-    /// Since it was accepted, or came due: no attempt begins that would be older.
-    pub age: Option<Duration>,
-}
-
 /// Why a manifest is refused: the member, and the rule.
 #[derive(Debug, thiserror::Error)]
 #[error("manifest member `{member}` {rule}")]
@@ -101,7 +90,6 @@ const MEMBERS: [&str; 19] = [
     "http",
 ];
 const CONCURRENCY_MAX: u32 = 1024;
-const ATTEMPTS_MAX: u32 = 1000;
 const SCHEDULES_MAX: usize = 16;
 
 impl Manifest {
@@ -243,59 +231,6 @@ impl Manifest {
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_MEMORY: u64 = 64 << 20;
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            attempts: 16,
-            initial: Duration::from_millis(500),
-            factor: 2.0,
-            max: Duration::from_secs(300),
-            age: None,
-        }
-    }
-}
-
-impl RetryPolicy {
-    fn read(members: &Members<'_>) -> Result<Self, InvalidManifest> {
-        members.only(&["attempts", "initial", "factor", "max", "age"])?;
-        let default = Self::default();
-        let any = Duration::ZERO..=Duration::MAX;
-        let policy = Self {
-            attempts: members.number("attempts", 1..=ATTEMPTS_MAX)?.unwrap_or(default.attempts),
-            initial: members.duration("initial", any.clone())?.unwrap_or(default.initial),
-            factor: members.float("factor", 1.0..=100.0)?.unwrap_or(default.factor),
-            max: members.duration("max", any)?.unwrap_or(default.max),
-            age: members.duration("age", Duration::from_secs(1)..=Duration::MAX)?,
-        };
-        if policy.initial > policy.max {
-            return Err(invalid("retry.initial", "must not be more than retry.max"));
-        }
-        Ok(policy)
-    }
-
-    fn to_json(self) -> Value {
-        let mut value = json!({
-            "attempts": self.attempts,
-            "initial": duration_text(self.initial),
-            "factor": self.factor,
-            "max": duration_text(self.max),
-        });
-        if let Some(age) = self.age {
-            value["age"] = duration_text(age).into();
-        }
-        value
-    }
-
-    /// The longest wait after failure number `retry`, counted from 0.
-    pub fn ceiling(&self, retry: u32) -> Duration {
-        let factor = self.factor.powi(i32::try_from(retry).unwrap_or(i32::MAX));
-        let wait_ms = self.initial.as_secs_f64() * 1e3 * factor;
-        let max_ms = self.max.as_secs_f64() * 1e3;
-        // A wait past the longest, infinity included, is the longest.
-        Duration::from_millis(if wait_ms < max_ms { wait_ms as u64 } else { max_ms as u64 })
-    }
-}
-
 impl KeySource {
     /// As it is written in a manifest.
     pub fn to_text(&self) -> String {
@@ -436,13 +371,5 @@ mod tests {
         assert_eq!(read(r#"{"on":"a"}"#).unwrap().warnings().len(), 0);
         let short = read(r#"{"on":"a","retry":{"attempts":3}}"#).unwrap();
         assert_eq!(short.warnings().len(), 1);
-    }
-
-    #[test]
-    fn waits_grow_to_the_longest() {
-        let policy = RetryPolicy::default();
-        assert_eq!(policy.ceiling(0), Duration::from_millis(500));
-        assert_eq!(policy.ceiling(3), Duration::from_secs(4));
-        assert_eq!(policy.ceiling(99_999), Duration::from_secs(300));
     }
 }

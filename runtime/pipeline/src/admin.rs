@@ -9,7 +9,8 @@ use triphammer_journal::{
 use triphammer_model::{DeliveryId, FunctionName, Seq, Timestamp};
 
 use crate::core::{Core, Inner};
-use crate::deploy::{Change, Deployer};
+use crate::define::Change;
+use crate::deploy::Deployer;
 use crate::entry::Entry;
 use crate::error::{AcceptError, ChangeError};
 use crate::give_up::BATCH_MAX;

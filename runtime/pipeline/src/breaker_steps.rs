@@ -9,7 +9,7 @@ use triphammer_model::{DeliveryId, ErrorInfo, Event, FunctionName, Hops, Revisio
 use crate::breaker::{BreakerInfo, Ended, Step};
 use crate::commit::Attempt;
 use crate::core::{Core, Inner};
-use crate::deploy::Change;
+use crate::define::Change;
 use crate::lease::Lease;
 use crate::notice::{self, Notice};
 use crate::registry::Function;

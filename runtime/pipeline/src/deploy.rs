@@ -1,28 +1,25 @@
 //! A module becomes a revision, and a revision the active one. Knows no HTTP.
 //!
 //! All that can fail or take long comes first: compiling, checking, storing. The change itself is
-//! one record and the swap of a pointer; attempts in flight finish on the revision they hold.
+//! one record and the swap of a pointer (`define`); attempts in flight finish on the revision they hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use triphammer_journal::{Accepted, Blobs, Body, Definition, Record, RevisionDef};
-use triphammer_model::{Digest, FunctionName, Limits, Manifest, RevisionId, Timestamp};
+use triphammer_journal::{Blobs, Definition, RevisionDef};
+use triphammer_model::{Digest, FunctionName, Limits, Manifest, RevisionId};
 use triphammer_sandbox::{Module, Prepared, Sandbox};
 
-use crate::breaker::close_for;
-use crate::breaker_steps::count_closed;
 use crate::canary::{InvalidShare, Share};
 use crate::capabilities::Capabilities;
-use crate::core::{Core, Inner};
+use crate::core::Core;
 use crate::error::{AcceptError, ChangeError, DeployError};
-use crate::feed::FeedItem;
 use crate::fitting::read_fitting;
 use crate::info::{Deploy, Deployed};
 use crate::outgoing;
-use crate::registry::{Function, Revision, find_revision, read_filter, routes};
-use crate::rollout::{Candidate, canary_warning, end_canary, give, keep_host_changes};
+use crate::registry::{Revision, find_revision, read_filter};
+use crate::rollout::{Candidate, canary_warning, end_canary, give};
 
 /// Makes the changes of operators, one at a time.
 pub(crate) struct Deployer {
@@ -38,17 +35,6 @@ pub(crate) struct Deployer {
 const REVISIONS_MAX: usize = 100;
 const CONFIG_ENTRIES_MAX: usize = 256;
 const CONFIG_BYTES_MAX: usize = 64 << 10;
-
-/// What a new definition brings with it.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// A revision that did not serve before.
-    pub(crate) loaded: Option<Arc<Revision>>,
-    /// The host's events about it.
-    pub(crate) raised: Vec<Accepted>,
-    /// It is nothing of what runs, so the feed tells of no deploy.
-    pub(crate) keeps_revisions: bool,
-}
 
 /// A module, or a sink, that has passed every check.
 pub(crate) struct Checked {
@@ -235,128 +221,6 @@ impl Deployer {
 
     pub(crate) fn definition(&self, name: &FunctionName) -> Option<Definition> {
         self.core.lock().functions.get(name).map(|function| function.definition.clone())
-    }
-}
-
-impl Core {
-    /// Records what an operator has made of the definition `before`, and makes it true. `loaded` is
-    /// the revision that it brings in. A deploy that would change the ordering key under deliveries
-    /// that wait is refused here, where none can come in between.
-    pub(crate) async fn define(
-        &self,
-        name: &FunctionName,
-        before: &Definition,
-        mut definition: Definition,
-        loaded: Option<Arc<Revision>>,
-    ) -> Result<(), ChangeError> {
-        let last = {
-            let mut inner = self.lock();
-            let due_before = inner.queue.next_due();
-            let (mut closes, mut raised) = (false, Vec::new());
-            if let Some(current) = inner.functions.get(name) {
-                keep_host_changes(before, &mut definition, &current.definition);
-                if let Some(reason) = close_for(&mut definition, &current.definition) {
-                    closes = true;
-                    raised.extend(self.tell_closed(&inner, name, &current.definition, &reason));
-                }
-            }
-            let active = loaded.as_deref().filter(|new| definition.active == Some(new.id));
-            self.check_key_change(&inner, name, active)?;
-            let change = Change { loaded, raised, keeps_revisions: false };
-            let last = self.define_in(&mut inner, name, definition, change)?;
-            if closes {
-                count_closed(&mut inner);
-            }
-            // Its dead letters may be kept for a shorter time than before, or its gates open sooner.
-            self.wake(inner, due_before);
-            last
-        };
-        self.durable.wait(last).await.map_err(|_| AcceptError::Journal)?;
-        Ok(())
-    }
-
-    fn check_key_change(
-        &self,
-        inner: &Inner,
-        name: &FunctionName,
-        active: Option<&Revision>,
-    ) -> Result<(), ChangeError> {
-        let before = inner.functions.get(name).and_then(|f| f.active.as_ref());
-        let (Some(before), Some(active)) = (before, active) else { return Ok(()) };
-        let waiting = inner.waiting(name);
-        if waiting > 0 && before.manifest.key != active.manifest.key {
-            return Err(ChangeError::KeyChange { function: name.clone(), waiting });
-        }
-        Ok(())
-    }
-
-    /// Appends the record of a definition and swaps what it changes, under the lock. What serves
-    /// already stays loaded.
-    pub(crate) fn define_in(
-        &self,
-        inner: &mut Inner,
-        name: &FunctionName,
-        definition: Definition,
-        Change { loaded, mut raised, keeps_revisions }: Change,
-    ) -> Result<triphammer_model::Seq, ChangeError> {
-        let at = self.clock.now();
-        raised.extend(self.tell_paused(inner, name, &definition));
-        let recorded = definition.clone();
-        let mut record = Record::Define { at, name: name.clone(), definition: recorded, raised };
-        inner.bound_waits(&mut record);
-        let (seq, location) = inner.log.append(&Body::encode(&record))?;
-        self.history.note(seq, &record, location);
-        let since = inner.out_of_order_since(name);
-        self.swap(inner, name, definition, loaded);
-        if !keeps_revisions {
-            self.announce_deployed(inner, name, seq, at);
-        }
-        inner.admit_all(&record, (seq, location), at);
-        let runs = inner.functions.get(name).is_some_and(Function::is_runnable);
-        self.plan(inner, name, since.filter(|_| runs));
-        // What its events are too many for is given up with it.
-        self.raise(inner);
-        // With it goes what became of its schedules.
-        Ok(triphammer_model::Seq::new(inner.log.next_seq().get() - 1).unwrap_or(seq))
-    }
-
-    fn swap(
-        &self,
-        inner: &mut Inner,
-        name: &FunctionName,
-        definition: Definition,
-        loaded: Option<Arc<Revision>>,
-    ) {
-        let before = inner.functions.get(name);
-        let active_before = before.and_then(|before| before.definition.active);
-        let function = Function::after(before, definition, loaded, self.clock.now());
-        let (rules, active) = (function.rules(), function.definition.active);
-        inner.functions.insert(name.clone(), function);
-        let id = inner.queue.function_id(name);
-        inner.queue.configure(id, rules);
-        if active == active_before {
-            // Events go where they went: routes are the active revisions' alone.
-            return;
-        }
-        let version = inner.routes_version + 1;
-        let table = routes(&inner.functions, version, &self.limits);
-        self.set_routes(inner, table);
-    }
-
-    fn announce_deployed(
-        &self,
-        inner: &mut Inner,
-        name: &FunctionName,
-        seq: triphammer_model::Seq,
-        at: Timestamp,
-    ) {
-        let Some(function) = inner.functions.get(name) else { return };
-        let canary = function.definition.canary.map(|canary| (canary.revision, canary.weight));
-        if let Some(revision) = function.definition.active {
-            let function = name.clone();
-            inner.feed.push(seq.get(), || FeedItem::Deployed { function, revision, canary, at });
-            self.news.notify_one();
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use triphammer_journal::Pause;
 use triphammer_model::FunctionName;
 
 use crate::core::{Core, Inner};
-use crate::deploy::{Change, Deployer};
+use crate::define::Change;
+use crate::deploy::Deployer;
 use crate::error::ChangeError;
 
 impl Deployer {

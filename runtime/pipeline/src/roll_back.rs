@@ -8,7 +8,7 @@ use triphammer_model::{FunctionName, Hops, Timestamp};
 
 use crate::canary::{RunningCanary, Tally, Verdict};
 use crate::core::{Core, Inner};
-use crate::deploy::Change;
+use crate::define::Change;
 use crate::notice::Notice;
 use crate::registry::{Function, Revision, find_revision};
 use crate::rollout::end_canary;

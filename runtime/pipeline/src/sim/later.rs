@@ -14,7 +14,7 @@ use triphammer_model::{
 use super::host::{Host, revision};
 use super::observed::End;
 use crate::clock::Clock;
-use crate::deploy::Change;
+use crate::define::Change;
 use crate::info::Status;
 use crate::lease::Lease;
 
