@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Signs certificates. Whoever trusts its file trusts all of them.
 pub(crate) struct Authority {
@@ -44,6 +48,16 @@ impl Authority {
 }
 
 impl Pair {
+    /// What a server that shows it needs.
+    pub(crate) fn server(&self) -> ServerConfig {
+        let chain = vec![CertificateDer::from_pem_slice(self.cert.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        builder.with_no_client_auth().with_single_cert(chain, key).unwrap()
+    }
+
     /// Into `{name}.crt` and `{name}.key`, in the place of what was there.
     pub(crate) fn write(&self, dir: &Path, name: &str) -> [String; 2] {
         let write = |extension: &str, text: &str| {

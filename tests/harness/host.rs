@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     config: Option<PathBuf>,
     listen: String,
     arguments: Vec<String>,
+    /// Words before those of the host's own command.
+    launcher: Vec<String>,
 }
 
 /// A running host; killed when it is dropped.
@@ -58,6 +60,7 @@ impl Setup {
             config: None,
             listen,
             arguments: Vec::new(),
+            launcher: Vec::new(),
         }
     }
 
@@ -91,6 +94,11 @@ impl Setup {
         self
     }
 
+    /// A command that becomes the host, in its own process: the host's words stand behind these.
+    pub(crate) fn through(self, launcher: &[&str]) -> Self {
+        Self { launcher: launcher.iter().map(ToString::to_string).collect(), ..self }
+    }
+
     #[track_caller]
     pub(crate) fn start(self) -> Host {
         self.try_start().unwrap_or_else(|ended| panic!("the host did not start: {ended:?}"))
@@ -98,11 +106,22 @@ impl Setup {
 
     /// Starts it, and waits until it serves or has ended.
     pub(crate) fn try_start(self) -> Result<Host, Box<Ended>> {
+        let host = self.try_serve()?;
+        host.await_ready();
+        Ok(host)
+    }
+
+    /// Starts one that may want no work: it only has to answer.
+    #[track_caller]
+    pub(crate) fn serve(self) -> Host {
+        self.try_serve().unwrap_or_else(|ended| panic!("the host did not start: {ended:?}"))
+    }
+
+    fn try_serve(self) -> Result<Host, Box<Ended>> {
         let mut host = self.spawn();
         match host.await_address() {
             Some((scheme, address)) => {
                 (host.scheme, host.address) = (scheme, address);
-                host.await_ready();
                 Ok(host)
             }
             None => {
@@ -110,6 +129,13 @@ impl Setup {
                 Err(Box::new(Ended { status, log, setup: host.take_setup() }))
             }
         }
+    }
+
+    /// Starts one that ends by itself, maybe before it serves.
+    pub(crate) fn run(self) -> Ended {
+        let mut host = self.spawn();
+        host.await_address();
+        host.ended()
     }
 
     /// Starts it and kills it this much later, wherever it is by then.
@@ -124,7 +150,7 @@ impl Setup {
     }
 
     fn spawn(self) -> Host {
-        let mut command = trip_command();
+        let mut command = self.command();
         command.args(["up", "--listen", &self.listen, "--data"]).arg(&self.data);
         command.args(&self.arguments);
         command.args(self.config.iter().flat_map(|file| ["--config".as_ref(), file.as_os_str()]));
@@ -133,6 +159,14 @@ impl Setup {
         let child = command.spawn().unwrap();
         let address = ([127, 0, 0, 1], 0).into();
         Host { setup: self, child, address, scheme: "http", log: Arc::default() }
+    }
+
+    fn command(&self) -> Command {
+        let Some((program, words)) = self.launcher.split_first() else { return trip_command() };
+        let mut command = Command::new(program);
+        command.args(words).arg(env!("CARGO_BIN_EXE_trip"));
+        remove_settings(&mut command);
+        command
     }
 }
 
@@ -152,6 +186,10 @@ impl Host {
 
     pub(crate) fn data_dir(&self) -> &Path {
         self.setup.data_dir()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// What it has said so far.
@@ -174,7 +212,13 @@ impl Host {
 
     /// Asks it to stop, and waits until it has.
     pub(crate) fn terminate(mut self) -> Ended {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        let (status, log) = self.wait_ended();
+        Ended { status, log, setup: self.take_setup() }
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(mut self) -> Ended {
         let (status, log) = self.wait_ended();
         Ended { status, log, setup: self.take_setup() }
     }
@@ -202,6 +246,7 @@ impl Host {
             config: None,
             listen: String::new(),
             arguments: Vec::new(),
+            launcher: Vec::new(),
         };
         std::mem::replace(&mut self.setup, none)
     }

@@ -12,6 +12,7 @@ mod host;
 mod http;
 mod page;
 mod sink;
+mod small_disk;
 mod terminal;
 mod wait;
 
@@ -26,10 +27,11 @@ pub(crate) use cli::{Ran, Running, trip, trip_in};
 pub(crate) use documents::{Block, Kind, Script, blocks, blocks_of, documents};
 pub(crate) use feed::Feed;
 pub(crate) use guests::{PACKAGES, component, root, target_dir};
-pub(crate) use host::{Host, Setup};
+pub(crate) use host::{Ended, Host, Setup};
 pub(crate) use http::{Connection, Request, Response};
 pub(crate) use page::Page;
 pub(crate) use sink::Sink;
+pub(crate) use small_disk::SmallDisk;
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{DEADLINE, until};
 

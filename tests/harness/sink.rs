@@ -6,10 +6,14 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use rustls::{ServerConnection, StreamOwned};
+
+use super::certificates::Pair;
 use super::wait::DEADLINE;
 
 /// One on a free port of the loopback address, up to the end of the process.
 pub(crate) struct Sink {
+    scheme: &'static str,
     port: u16,
     kept: Arc<Kept>,
 }
@@ -40,6 +44,24 @@ pub(crate) struct Taken {
 impl Sink {
     /// The first answers, such as `503 Busy\r\nretry-after: 1`.
     pub(crate) fn start(answers: &[&str]) -> Self {
+        Self::serving("http", answers, serve)
+    }
+
+    /// One that speaks TLS alone, as who this pair says.
+    pub(crate) fn start_tls(pair: &Pair) -> Self {
+        let tls = Arc::new(pair.server());
+        Self::serving("https", &[], move |stream, kept| {
+            // It shakes hands with the first bytes. Who does not trust it ends the connection.
+            let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+            serve(StreamOwned::new(connection, stream), kept);
+        })
+    }
+
+    fn serving(
+        scheme: &'static str,
+        answers: &[&str],
+        serve: impl Fn(TcpStream, &Kept) + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let kept = Arc::<Kept>::default();
@@ -50,16 +72,16 @@ impl Sink {
                 serve(stream, &serving);
             }
         });
-        Self { port, kept }
+        Self { scheme, port, kept }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://localhost:{}/in", self.port)
+        format!("{}/in", self.target())
     }
 
     /// As a pattern of where requests may go.
     pub(crate) fn target(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("{}://localhost:{}", self.scheme, self.port)
     }
 
     /// All requests so far, as soon as there are so many.
@@ -73,7 +95,7 @@ impl Sink {
     }
 }
 
-fn serve(mut stream: TcpStream, kept: &Kept) {
+fn serve(mut stream: impl Read + Write, kept: &Kept) {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     let taken = loop {

@@ -84,17 +84,3 @@ fn a_function_that_falls_behind_is_told_of_once_and_when_it_is_over() {
     let over = told(&host, "triphammer.lag.over");
     assert_eq!(over["data"]["since"], high["data"]["since"]);
 }
-
-#[test]
-fn a_journal_that_failed_is_told_of_at_the_next_start() {
-    let host = Host::start();
-    let word = host.data_dir().join("journal-failure");
-    let stopped = host.kill_9();
-    fs::write(&word, "can't sync log-1: Input/output error").unwrap();
-    let host = stopped.start();
-    let failed = told(&host, "triphammer.journal.failed");
-    assert_eq!(failed["data"]["reason"], "can't sync log-1: Input/output error");
-    let host = host.crash_and_restart();
-    assert!(!word.exists());
-    assert_eq!(host.events("triphammer.journal.failed").len(), 1);
-}

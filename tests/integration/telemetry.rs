@@ -23,23 +23,23 @@ fn parent(flags: &str) -> String {
     format!("00-{TRACE}-{ABOVE}-{flags}")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A collector, and what it got.
-struct Collector(Sink);
+pub(crate) struct Collector(pub(crate) Sink);
 
 impl Collector {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Sink::start(&[]))
     }
 
-    fn setup(&self) -> Setup {
+    pub(crate) fn setup(&self) -> Setup {
         Setup::new().set("OTLP_ENDPOINT", &self.0.target())
     }
 
-    fn spans(&self, requests: usize) -> Vec<Span> {
+    pub(crate) fn spans(&self, requests: usize) -> Vec<Span> {
         let taken = self.0.taken(requests);
         let of_path = taken.iter().filter(|taken| taken.line == "POST /v1/traces");
         let decoded = of_path.map(|taken| ExportTraceServiceRequest::decode(&*taken.body).unwrap());
@@ -56,7 +56,7 @@ impl Collector {
     }
 
     /// The only span of this name, as soon as it is there.
-    fn span(&self, name: &str) -> Span {
+    pub(crate) fn span(&self, name: &str) -> Span {
         self.found(|requests| {
             let spans = self.spans(requests);
             let mut named = spans.iter().filter(|span| span.name == name);
@@ -75,7 +75,7 @@ impl Collector {
     }
 
     /// Looks whenever another request has come.
-    fn found<T>(&self, find: impl Fn(usize) -> Option<T>) -> T {
+    pub(crate) fn found<T>(&self, find: impl Fn(usize) -> Option<T>) -> T {
         let mut requests = 0;
         loop {
             match find(requests) {
@@ -90,7 +90,7 @@ fn body(record: &LogRecord) -> &Any {
     record.body.as_ref().unwrap().value.as_ref().unwrap()
 }
 
-fn text(value: &Any) -> &str {
+pub(crate) fn text(value: &Any) -> &str {
     match value {
         Any::StringValue(text) => text,
         other => panic!("{other:?} is no text"),
@@ -98,13 +98,13 @@ fn text(value: &Any) -> &str {
 }
 
 #[track_caller]
-fn value<'a>(attributes: &'a [KeyValue], name: &str) -> &'a Any {
+pub(crate) fn value<'a>(attributes: &'a [KeyValue], name: &str) -> &'a Any {
     let found = attributes.iter().find(|attribute| attribute.key == name);
     found.unwrap_or_else(|| panic!("no {name}")).value.as_ref().unwrap().value.as_ref().unwrap()
 }
 
 /// Ids of the trace, of the span, and of what it is below of.
-fn place(span: &Span) -> [String; 3] {
+pub(crate) fn place(span: &Span) -> [String; 3] {
     [hex(&span.trace_id), hex(&span.span_id), hex(&span.parent_span_id)]
 }
 

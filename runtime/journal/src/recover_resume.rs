@@ -23,6 +23,11 @@ use crate::segment_pool::name_segment;
 
 /// The size of a first segment when no spare is ready: small, so that a start is quick.
 const FIRST_BYTES: u32 = 8 << 20;
+/// What a start can do with on a disk that has no more: once it has begun, it gives back what the
+/// segment before has too much.
+const FIRST_BYTES_MIN: u32 = 1 << 20;
+/// The least that is allocated at once.
+const STEP_BYTES_MIN: u32 = 16 << 10;
 
 /// The segment that a run of the program begins with.
 #[derive(Debug)]
@@ -194,15 +199,32 @@ fn take_spare(
     }
     spares.last_number += 1;
     let number = spares.last_number;
-    let file = disk.create(&spare_name(number))?;
-    let capacity = needed.saturating_add(FIRST_BYTES.min(segment_bytes - HEADER_PAGE));
-    let mut offset = 0;
-    while offset < u64::from(capacity) {
-        let len = ZEROS_MAX.min((u64::from(capacity) - offset) as usize);
-        file.write_zeros(offset, len)?;
-        offset += len as u64;
+    let first_bytes = FIRST_BYTES.min(segment_bytes - HEADER_PAGE);
+    let allocated = allocate(disk, &spare_name(number), needed, first_bytes);
+    if allocated.is_err() {
+        // It would keep what room there is from the next start.
+        let _ = disk.remove(&spare_name(number));
     }
-    Ok((number, capacity))
+    Ok((number, allocated?))
+}
+
+/// A file of `needed` bytes and as many as there are of `more`; answers how many there are.
+fn allocate(disk: &dyn Disk, name: &str, needed: u32, more: u32) -> io::Result<u32> {
+    let file = disk.create(name)?;
+    let capacity = needed.saturating_add(more);
+    let (mut offset, mut step) = (0, ZEROS_MAX as u32);
+    while offset < capacity {
+        let len = step.min(capacity - offset);
+        match file.write_zeros(u64::from(offset), len as usize) {
+            Ok(()) => offset += len,
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
+            // In smaller steps to the end of the disk: what is left over here the next start lacks.
+            Err(_) if step > STEP_BYTES_MIN => step /= 2,
+            Err(error) if offset < needed.saturating_add(FIRST_BYTES_MIN) => return Err(error),
+            Err(_) => return Ok(offset),
+        }
+    }
+    Ok(capacity)
 }
 
 const _: () = assert!(RECORD_HEADER + BATCH_HEADER < HEADER_PAGE as usize);

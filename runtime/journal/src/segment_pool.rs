@@ -240,7 +240,9 @@ impl Preparer {
             }
             Err((doing, source)) => {
                 let file = self.pool.disk.path("");
-                self.durable.fail(Failure { doing, file, source: Arc::new(source) });
+                let failure = Failure { doing, file, source: Arc::new(source) };
+                tracing::error!(code = failure.code(), %failure, "nothing more is acknowledged");
+                self.durable.fail(failure);
                 Prepared::Failed
             }
         }

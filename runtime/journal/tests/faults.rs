@@ -128,6 +128,33 @@ fn a_full_disk_does_not_keep_the_log_from_opening() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_begins_with_what_room_there_is() {
+    const MIB: u64 = 1 << 20;
+    let sim = SimDisk::new(3);
+    let large = LogOptions { segment_bytes: 32 << 20, free_bytes_min: 0, ..options() };
+    let set = |room: u64| {
+        sim.set_faults(Faults { capacity: Some(room), ..Faults::default() });
+        Log::open(sim.boot(), large, None)
+    };
+    // Nothing is left of an attempt that failed.
+    for _ in 0..3 {
+        let error = set(MIB - 1).unwrap_err();
+        assert_eq!(error.code(), "journal.io", "{error}");
+        sim.crash();
+    }
+    let mut log = set(3 * MIB + 5).unwrap();
+    for seq in 1..=20 {
+        log.appender.append(&body(1000)).unwrap();
+        drain(&mut log);
+        assert_eq!(log.durable.position(), seq);
+        // Killed: what this one has too much is room for the next but one.
+        log = set(6 * MIB).unwrap();
+        assert_eq!(log.recovered.last, seq);
+    }
+    assert_eq!(log.reader.scan(Seq::FIRST, None).count(), 20);
+}
+
+#[test]
 fn more_than_memory_may_hold_pauses_intake_only() {
     let sim = SimDisk::new(3);
     let bound = LogOptions { waiting_bytes_max: 5000, ..options() };

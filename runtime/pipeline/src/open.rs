@@ -1,11 +1,12 @@
 //! Opens everything in the right order, and ends it in the reverse one.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
-use triphammer_journal::{CheckpointThread, Disk, FsDisk, LogThreads};
+use triphammer_journal::{CheckpointThread, Disk, FsDisk, LogThreads, StoreError};
 use triphammer_model::Seq;
 use triphammer_sandbox::{Sandbox, SandboxOptions};
 
@@ -53,8 +54,10 @@ pub(crate) fn open(options: &Options) -> Result<(Arc<Core>, Arc<Deployer>, Engin
     let checkpoints = checkpointer.spawn(
         move || time.now(),
         move |error| {
+            let reason = checkpoint_failed(&error);
+            tracing::error!(code = error.code(), reason, "no checkpoint can be made any more");
             // Nobody listens only when the host is stopping already.
-            let _ = failed.try_send(error.to_string());
+            let _ = failed.try_send(reason);
         },
     );
     let checkpoints = checkpoints.map_err(OpenError::Threads)?;
@@ -88,6 +91,17 @@ fn runtime(workers: usize, options: &Options) -> std::io::Result<Runtime> {
         builder.enable_io();
     }
     builder.build()
+}
+
+/// Why the host ends, with what is under it: it is read where the error is not any more.
+fn checkpoint_failed(error: &StoreError) -> String {
+    let mut reason = format!("the journal failed: {error}");
+    let mut under = error.source();
+    while let Some(cause) = under {
+        reason = format!("{reason}: {cause}");
+        under = cause.source();
+    }
+    reason
 }
 
 fn sandbox_options(options: &Options) -> SandboxOptions {

@@ -1,14 +1,16 @@
 //! Where traces and logs go, and how much of them. Sends nothing.
 //!
-//! The endpoint and the name of the service may come from OpenTelemetry's own variables, which operators of
-//! many services set for all of them.
+//! The endpoint, the headers and the name of the service may come from OpenTelemetry's own variables, which
+//! operators of many services set for all of them.
+
+mod headers;
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Table;
 use triphammer_model::{Sampling, bytes_text};
 use triphammer_pipeline::Clock;
 use triphammer_telemetry::{HostLog, Options, Telemetry};
@@ -18,8 +20,6 @@ use super::{ConfigError, field, positive_duration, size};
 const ENDPOINT_VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const SERVICE_VARIABLE: &str = "OTEL_SERVICE_NAME";
 const SERVICE: &str = "triphammer";
-/// The most headers.
-const HEADERS_MAX: usize = 32;
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -84,7 +84,7 @@ pub(super) fn read(
     let queue_bytes_max = size("otlp.queue", &raw.queue)?;
     let sampling = Sampling::new(raw.ratio)
         .ok_or_else(|| field("otlp.ratio", "must be a number from 0 to 1"))?;
-    let headers = headers(&raw.headers, environment)?;
+    let own_headers = headers::of_table(&raw.headers, environment)?;
     let certificates = match raw.certificates.as_os_str().is_empty() {
         true => None,
         false => Some(
@@ -106,6 +106,7 @@ pub(super) fn read(
             false => field("otlp.endpoint", error.to_string()),
         }
     })?;
+    let headers = headers::or_of_variable(own_headers, environment)?;
     let options = Options { endpoint, headers, timeout, queue_bytes_max };
     Ok(Some(OtlpConfig {
         telemetry: Telemetry::new(options),
@@ -116,45 +117,10 @@ pub(super) fn read(
     }))
 }
 
-type Header = (hyper::header::HeaderName, hyper::header::HeaderValue);
-
-/// No error says a value, for each may be a key.
-fn headers(
-    table: &Table,
-    environment: &impl Fn(&str) -> Option<String>,
-) -> Result<Vec<Header>, ConfigError> {
-    if table.len() > HEADERS_MAX {
-        return Err(field("otlp.headers", format!("has more than {HEADERS_MAX} headers")));
-    }
-    let wrong = |name: &str, rule: String| field("otlp.headers", format!("`{name}`: {rule}"));
-    let one = |(name, place): (&String, &Value)| {
-        let known = name.parse().map_err(|_| wrong(name, "is no name of a header".to_owned()))?;
-        let text = place.as_str().ok_or_else(|| wrong(name, PLACE.to_owned()))?;
-        let text = resolve(text, environment).map_err(|rule| wrong(name, rule))?;
-        let value = hyper::header::HeaderValue::try_from(text.trim_end());
-        let mut value =
-            value.map_err(|_| wrong(name, "its value is none that a header has".to_owned()))?;
-        value.set_sensitive(true);
-        Ok((known, value))
-    };
-    table.iter().map(one).collect()
-}
-
-const PLACE: &str = "its value is `env:NAME` or `file:PATH`";
-
-fn resolve(place: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
-    match place.split_once(':') {
-        Some(("env", name)) => {
-            environment(name).ok_or_else(|| format!("the environment variable {name} is not set"))
-        }
-        Some(("file", path)) => std::fs::read_to_string(Path::new(path))
-            .map_err(|error| format!("can't read {path}: {error}")),
-        _ => Err(PLACE.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::{Config, Overrides};
     use super::*;
 
@@ -203,24 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_from_where_they_are_and_never_shown() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "Bearer s3cret-2\n").unwrap();
-        let path = file.path().display();
-        let text = format!(
-            "{ENDPOINT}[otlp.headers]\napi-key = \"env:KEY\"\nauthorization = \"file:{path}\""
-        );
-        let otlp = load(&text, &[("KEY", "s3cret-1")]).unwrap().unwrap();
-        assert!(!format!("{otlp:?}").contains("s3cret"));
-        refused(&text, &[], "config.invalid", "KEY is not set");
-        let of = |line: &str| format!("[otlp.headers]\n{line}");
-        refused(&of("api-key = \"s3cret\""), &[], "config.invalid", "`api-key`");
-        refused(&of("api-key = 5"), &[], "config.invalid", "`env:NAME` or `file:PATH`");
-        refused(&of("api-key = \"file:/nowhere\""), &[], "config.invalid", "/nowhere");
-        refused(&of("\"a b\" = \"env:KEY\""), &[("KEY", "s3cret")], "config.invalid", "`a b`");
-        refused(&of("k = \"env:KEY\""), &[("KEY", "s3cret\nx")], "config.invalid", "`k`");
-        let many: String = (0..33).map(|n| format!("h{n} = \"env:KEY\"\n")).collect();
-        refused(&of(&many), &[("KEY", "s3cret")], "config.invalid", "more than 32");
+    fn headers_may_come_from_the_variable_and_are_never_shown() {
+        let given = |headers| [("OTEL_EXPORTER_OTLP_HEADERS", headers), ("KEY", "s3cret-2")];
+        let own = format!("{ENDPOINT}[otlp.headers]\nc = \"env:KEY\"");
+        for text in [ENDPOINT, &own] {
+            let otlp = load(text, &given("a=s3cret-1")).unwrap().unwrap();
+            assert!(!format!("{otlp:?}").contains("s3cret"));
+        }
+        refused(ENDPOINT, &given("s3cret"), "config.environment", "OTEL_EXPORTER_OTLP_HEADERS");
+        // Who sends nothing need not mind what others are told.
+        assert!(load("", &given("s3cret")).unwrap().is_none());
     }
 
     #[test]

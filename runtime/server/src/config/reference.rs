@@ -29,7 +29,8 @@ A duration is a number with `ms`, `s`, `m`, `h` or `d`, at most 3650 days. A siz
 const TAIL: &str = "
 ## `[otlp.headers]`
 
-Headers of the requests to the collector, each under its name. A value is where it is, `env:NAME` or `file:PATH`: it may be a key.
+Headers of the requests to the collector, each under its name. A value is where it is, `env:NAME` or `file:PATH`: it may be a key. Without
+any, those of `OTEL_EXPORTER_OTLP_HEADERS` are sent.
 
 ## `[hooks.NAME]`
 
@@ -46,6 +47,10 @@ fn defaults() -> Vec<(String, Value)> {
     fn collect(prefix: &str, table: &Table, found: &mut Vec<(String, Value)>) {
         for (name, value) in table {
             match value {
+                // Its members are the operator's. Those of the whole file have parts of their own.
+                Value::Table(table) if table.is_empty() && !prefix.is_empty() => {
+                    found.push((format!("{prefix}{name}"), value.clone()));
+                }
                 Value::Table(table) => collect(&format!("{prefix}{name}."), table, found),
                 _ => found.push((format!("{prefix}{name}"), value.clone())),
             }
@@ -79,7 +84,7 @@ fn document() -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "none".into(),
-        Value::Array(_) => "none".into(),
+        Value::Array(_) | Value::Table(_) => "none".into(),
         Value::String(text) => format!("`{text}`"),
         other => format!("`{other}`"),
     }

@@ -63,6 +63,12 @@ const ENDPOINT: Bounds = bounds(
     &["\"http://127.0.0.1:4318\"", "\"https://otel.example.com/otlp\""],
     &["\"collector:4317\"", "\"http://a:b@c\""],
 );
+const HEADERS: Bounds = bounds(
+    "table",
+    "at most 32; each `env:NAME` or `file:PATH`",
+    &["{}", "{ a = \"file:/dev/null\" }"],
+    &["{ a = \"b\" }", "{ a = 1 }", "1"],
+);
 const ANY: Bounds = bounds("", "", &["\"a\""], &["1"]);
 const NAMES: Bounds =
     bounds("", "names or addresses", &["[\"a.example\"]"], &["[\"a:1\"]", "[\"http://a\"]"]);
@@ -333,6 +339,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "otlp.certificates",
         PATH_OR_NONE,
         "a file with certificates in PEM by which the collector is trusted, besides the system's",
+    ),
+    setting(
+        "otlp.headers",
+        HEADERS,
+        "headers of the requests to the collector, by their names; without any those of \
+         `OTEL_EXPORTER_OTLP_HEADERS`",
     ),
     setting(
         "http_out.allow",
