@@ -24,6 +24,7 @@ mod target;
 mod text;
 mod time;
 mod trace;
+mod trace_ids;
 
 pub use cron::{Cron, InvalidCron};
 pub use delivery::{Delivery, DeliveryId, ErrorInfo, Hops, InvalidKey, OrderingKey};
@@ -45,4 +46,5 @@ pub use sink::{Sink, SinkMode};
 pub use target::{HostPattern, InvalidTarget, Scheme, Target, TargetHost, TargetPattern};
 pub use text::{InvalidText, bytes_text, duration_text, parse_bytes, parse_duration};
 pub use time::Timestamp;
-pub use trace::{Sampling, SpanId, TRACEPARENT, TRACESTATE, TraceContext, TraceId};
+pub use trace::{Sampling, TRACEPARENT, TRACESTATE, TraceContext};
+pub use trace_ids::{SpanId, TraceId};

@@ -4,30 +4,24 @@
 //! Identities are computed and never kept: whoever knows the same event computes the same ones, after a
 //! restart too. Knows no spans, no clock, and nothing of where traces are sent.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::event::{Event, EventParts, ExtensionValue};
 use crate::ids::Seq;
+use crate::trace_ids::{SpanId, TraceId, hex, push_hex};
 
 /// The extension and the header.
 pub const TRACEPARENT: &str = "traceparent";
 /// The extension and the header.
 pub const TRACESTATE: &str = "tracestate";
 
+/// In bytes, of version 00.
+const TRACEPARENT_LEN: usize = 55;
 /// Of a `tracestate`, in bytes: what the standard asks to carry.
 const STATE_LEN_MAX: usize = 512;
 /// The flags that the standard has: sampled, and random.
 const FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 0b01;
-
-/// Of a whole trace. Shown as 32 hexadecimal digits; never all zeros.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct TraceId([u8; 16]);
-
-/// Of one span of a trace. Shown as 16 hexadecimal digits; never all zeros.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct SpanId([u8; 8]);
 
 /// A span of a trace, as those that follow from it are told of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -93,8 +87,8 @@ impl TraceContext {
             (high, low) = (mixed(high, part), mixed(low, part));
         }
         let (trace, span) = (u128::from(high) << 64 | u128::from(low), stirred(high ^ !low));
-        let trace = TraceId(not_zero(trace.to_be_bytes()));
-        let span = SpanId(not_zero(span.to_be_bytes()));
+        let trace = TraceId::of(trace);
+        let span = SpanId::of(span);
         let flags = if sampling.takes(trace) { SAMPLED } else { 0 };
         Self { trace, span, flags, state: None }
     }
@@ -103,8 +97,8 @@ impl TraceContext {
     #[must_use]
     pub fn child(&self, seed: &[u8]) -> Self {
         let above = u64::from_be_bytes(self.span.0);
-        let span = mixed(mixed(above, &self.trace.0), seed).to_be_bytes();
-        Self { span: SpanId(not_zero(span)), ..self.clone() }
+        let span = mixed(mixed(above, &self.trace.0), seed);
+        Self { span: SpanId::of(span), ..self.clone() }
     }
 
     /// Puts an event in this place, unless it says itself where it stands or has no room left for that.
@@ -137,19 +131,15 @@ impl TraceContext {
 
     /// The value of `traceparent`.
     pub fn to_traceparent(&self) -> String {
-        format!("00-{}-{}-{:02x}", self.trace, self.span, self.flags)
-    }
-}
-
-impl TraceId {
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl SpanId {
-    pub fn as_bytes(&self) -> &[u8; 8] {
-        &self.0
+        // Written for every event that is emitted, so without the machinery of formatting.
+        let mut text = String::with_capacity(TRACEPARENT_LEN);
+        text.push_str("00-");
+        push_hex(&mut text, &self.trace.0);
+        text.push('-');
+        push_hex(&mut text, &self.span.0);
+        text.push('-');
+        push_hex(&mut text, &[self.flags]);
+        text
     }
 }
 
@@ -174,18 +164,6 @@ impl Sampling {
     }
 }
 
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Display for SpanId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", u64::from_be_bytes(self.0))
-    }
-}
-
 /// A number that follows from another and a text. Not for what nobody may forge: whoever wants a trace of
 /// some id can say so.
 fn mixed(start: u64, text: &[u8]) -> u64 {
@@ -205,32 +183,6 @@ fn stirred(state: u64) -> u64 {
     let state = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let state = (state ^ state >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     state ^ state >> 31
-}
-
-/// One in 2^64 would be none.
-fn not_zero<const N: usize>(mut bytes: [u8; N]) -> [u8; N] {
-    if bytes == [0; N] {
-        bytes[0] = 1;
-    }
-    bytes
-}
-
-/// Lower-case digits, exactly as many as there are places for.
-fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
-    let text = text.as_bytes();
-    if text.len() != 2 * N {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -297,7 +249,6 @@ mod tests {
             assert_ne!((begun.trace, begun.span), (other.trace, other.span));
         }
         assert!(TraceContext::parse(&begun.to_traceparent(), None).is_some());
-        assert_eq!((not_zero([0; 2]), not_zero([0, 7])), ([1, 0], [0, 7]));
     }
 
     #[track_caller]

@@ -63,8 +63,10 @@ impl Recorder {
                 let count = attempted.deliveries as i64;
                 attributes.number(semconv::MESSAGING_BATCH_MESSAGE_COUNT, count);
             }
-            if !attempted.is_push {
-                faas(attributes, attempted);
+            // Said once: of a function by the names that all of them have.
+            match attempted.is_push {
+                true => revision(attributes, attempted),
+                false => faas(attributes, attempted),
             }
             own(attributes, attempted);
             attributes.text(semconv::OUTCOME, outcome);
@@ -87,7 +89,10 @@ impl Recorder {
                 level: *level,
                 body: message,
             };
-            self.telemetry.record(&record, |attributes| own(attributes, attempted));
+            self.telemetry.record(&record, |attributes| {
+                revision(attributes, attempted);
+                own(attributes, attempted);
+            });
         }
     }
 }
@@ -192,10 +197,13 @@ fn faas(attributes: &mut Attributes<'_>, attempted: &Attempted<'_>) {
     attributes.text(semconv::FAAS_INVOCATION_ID, &invocation);
 }
 
-fn own(attributes: &mut Attributes<'_>, attempted: &Attempted<'_>) {
-    attributes.text(semconv::SEQ, &attempted.id.seq.to_string());
+fn revision(attributes: &mut Attributes<'_>, attempted: &Attempted<'_>) {
     attributes.text(semconv::FUNCTION, attempted.id.function.as_str());
     attributes.text(semconv::REVISION, &attempted.revision.to_string());
+}
+
+fn own(attributes: &mut Attributes<'_>, attempted: &Attempted<'_>) {
+    attributes.text(semconv::SEQ, &attempted.id.seq.to_string());
     attributes.number(semconv::ATTEMPT, attempted.attempt.into());
     if let Some(key) = attempted.key {
         attributes.text(semconv::KEY, key.as_str());
