@@ -45,7 +45,7 @@ impl Default for RawOtlp {
             endpoint: String::new(),
             service: String::new(),
             ratio: 1.0,
-            traces_per_second: 5000,
+            traces_per_second: 1000,
             timeout: "10s".into(),
             queue: bytes_text(8 << 20),
             certificates: PathBuf::new(),
@@ -149,7 +149,7 @@ mod tests {
         assert!(load("", &[(ENDPOINT_VARIABLE, "")]).unwrap().is_none());
         let otlp = load(ENDPOINT, &[]).unwrap().unwrap();
         assert_eq!((otlp.sampling, otlp.service.as_str()), (Sampling::ALL, "triphammer"));
-        assert_eq!(otlp.traces_per_second, NonZeroU32::new(5000));
+        assert_eq!(otlp.traces_per_second, NonZeroU32::new(1000));
         let any = load(&format!("{ENDPOINT}traces_per_second = 0"), &[]).unwrap().unwrap();
         assert_eq!(any.traces_per_second, None);
     }
