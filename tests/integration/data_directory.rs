@@ -256,6 +256,16 @@ fn a_function_without_its_module_says_why_through_a_pause_until_it_is_deployed_a
 }
 
 #[test]
+fn a_host_can_be_asked_to_stop_as_soon_as_it_says_where_it_is() {
+    let mut setup = Setup::new();
+    for _ in 0..10 {
+        let ended = setup.serve().terminate();
+        assert!(ended.status.success(), "{ended:?}");
+        setup = ended.setup;
+    }
+}
+
+#[test]
 fn a_host_that_is_asked_to_stop_finishes_what_runs_and_ends_well() {
     let host = Host::start();
     host.deploy("counter", "counter");

@@ -42,11 +42,10 @@ pub(crate) fn run(args: Args, output: &mut Output) -> Result<(), Error> {
     runtime.map_err(host::Error::Start)?.block_on(async {
         let failed = |error| host::Error::App(Box::new(error));
         let app = App::build(config).await.map_err(failed)?;
+        let stop = host::stop_requested(args.stop_with_stdin)?;
         announce(&app.url(), &data, output)?;
-        let mut signal = Ok(());
-        let stop = async { signal = host::stop_requested(args.stop_with_stdin).await };
         app.run(stop).await.map_err(failed)?;
-        signal.map_err(Error::from)
+        Ok(())
     })
 }
 

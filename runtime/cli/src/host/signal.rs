@@ -73,11 +73,23 @@ impl Signals {
 }
 
 /// As [`interrupted`], and when standard input ends if `with_stdin`: whoever holds the other end
-/// may die in any way, and the host goes with it.
-pub(crate) async fn stop_requested(with_stdin: bool) -> Result<(), Error> {
-    if !with_stdin {
-        return interrupted().await;
-    }
+/// may die in any way, and the host goes with it. It listens from now on, and not only once it is
+/// waited for: who sees the host serve may ask it to stop in the next moment.
+pub(crate) fn stop_requested(with_stdin: bool) -> Result<impl Future<Output = ()>, Error> {
+    let signals = Signals::listen()?;
+    let end = with_stdin.then(end_of_stdin);
+    Ok(async move {
+        match end {
+            None => signals.asked().await,
+            Some(end) => tokio::select! {
+                () = signals.asked() => {}
+                _ = end => {}
+            },
+        }
+    })
+}
+
+fn end_of_stdin() -> oneshot::Receiver<()> {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 256];
@@ -86,10 +98,7 @@ pub(crate) async fn stop_requested(with_stdin: bool) -> Result<(), Error> {
         // Nobody waits any more when a signal came first.
         let _ = ended.send(());
     });
-    tokio::select! {
-        result = interrupted() => result,
-        _ = end => Ok(()),
-    }
+    end
 }
 
 /// Set when the process is asked to stop, for those that look in from time to time.
