@@ -221,6 +221,8 @@ fn is_forgotten(setting: &str, value: &str) {
     host.post("/api/v1/functions/counter/pause", json!({}));
     let waits = host.accept(&event("counter.add").subject("a"));
     let first = host.accept(&event("a.b"));
+    // The next batch proves that it is on disk. Without one a start copies it into its own segment.
+    host.accept(&event("a.b"));
     // A start begins a new segment: only whole ones are dropped.
     let host = host.crash_and_restart();
     let path = format!("/api/v1/events/{}", first["seq"].as_str().unwrap());
